@@ -1,0 +1,1 @@
+"""DataOps notebook suite: what a data team needs to know about itself, computed."""

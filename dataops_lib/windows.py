@@ -1,0 +1,119 @@
+"""Base: spans of time: half-open windows, days of a zone, due times of a schedule."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """The span [start, end) between two UTC times; the end itself is outside.
+
+    Raises
+    ------
+    ValueError
+        If a time has no zone, or the end lies before the start.
+
+    Examples
+    --------
+    >>> rolling(date(2013, 3, 1), days=30, zone="America/New_York").duration
+    datetime.timedelta(days=30)
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for moment in (self.start, self.end):
+            if moment.tzinfo is None:
+                raise ValueError(f"{moment} has no time zone; times are UTC")
+        if self.end < self.start:
+            raise ValueError(f"the window ends ({self.end}) before it starts ({self.start})")
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+    @property
+    def duration(self) -> timedelta:
+        """Length of the window."""
+        return self.end - self.start
+
+    def overlap(self, other: Window) -> timedelta:
+        """Time that both windows share, 0 if none."""
+        return max(min(self.end, other.end) - max(self.start, other.start), timedelta(0))
+
+    def days(self, zone: str) -> Iterator[tuple[date, Window]]:
+        """Calendar days of `zone` that touch the window, each cut to it."""
+        day = self.start.astimezone(ZoneInfo(zone)).date()
+        while (start := midnight(day, zone)) < self.end:
+            following = day + timedelta(days=1)
+            yield day, Window(max(start, self.start), min(midnight(following, zone), self.end))
+            day = following
+
+
+def midnight(day: date, zone: str) -> datetime:
+    """The UTC time at which `day` begins in `zone`.
+
+    Examples
+    --------
+    >>> midnight(date(2013, 3, 1), "America/New_York").isoformat()
+    '2013-03-01T05:00:00+00:00'
+    """
+    return datetime.combine(day, time(0), tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def rolling(as_of: date, *, days: int, zone: str) -> Window:
+    """The `days` calendar days of `zone` before `as_of`, which itself is outside."""
+    return Window(midnight(as_of - timedelta(days=days), zone), midnight(as_of, zone))
+
+
+def month_before(as_of: date, zone: str) -> Window:
+    """The last whole calendar month that ended at or before `as_of`.
+
+    Examples
+    --------
+    >>> month_before(date(2013, 3, 1), "UTC").duration.days
+    28
+    """
+    first = as_of.replace(day=1)
+    last = first - timedelta(days=1)
+    return Window(midnight(last.replace(day=1), zone), midnight(first, zone))
+
+
+def days_in_month(day: date) -> int:
+    """28 to 31: the length of the calendar month that `day` lies in."""
+    return calendar.monthrange(day.year, day.month)[1]
+
+
+def due_times(schedule: str, zone: str, window: Window) -> list[datetime]:
+    """UTC times in `window` at which a cron `schedule` of `zone` is due.
+
+    Raises
+    ------
+    ValueError
+        If the schedule is not a cron expression.
+
+    Examples
+    --------
+    >>> week = rolling(date(2013, 1, 8), days=7, zone="America/New_York")
+    >>> len(due_times("0 6 * * *", "America/New_York", week))
+    7
+    """
+    before = window.start.astimezone(ZoneInfo(zone)) - timedelta(seconds=1)
+    try:
+        iterator = CronSim(schedule, before)
+    except CronSimError as error:
+        raise ValueError(f"{schedule!r} is not a cron schedule ({error})") from None
+    due: list[datetime] = []
+    for local in iterator:
+        moment = local.astimezone(UTC)
+        if moment >= window.end:
+            break
+        due.append(moment)
+    return due
