@@ -1,0 +1,3 @@
+SELECT *
+FROM stg.flights
+ORDER BY origin, sched_dep_time, carrier, flight

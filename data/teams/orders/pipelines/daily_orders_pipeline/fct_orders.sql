@@ -1,0 +1,2 @@
+SELECT order_id, user_id, ordered_at, order_date, amount_usd, status
+FROM stg_orders
