@@ -1,0 +1,387 @@
+"""Domain: how mature a team's way of working is, what blocks the next level, what to do next."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dataops_lib.errors import TeamError
+from dataops_lib.finding import Finding
+from dataops_lib.maturity_model import (
+    Answers,
+    Cell,
+    DimensionScore,
+    Model,
+    Named,
+    Question,
+    QuestionScore,
+    Score,
+    Step,
+    Tally,
+    Votes,
+    check,
+    tally,
+)
+from dataops_lib.maturity_model import load_model as load_model
+from dataops_lib.maturity_model import load_parts as load_parts
+
+
+@dataclass(frozen=True)
+class _Answer:
+    choice: str
+    evidence: str | None = None
+    unmet: tuple[int, ...] = ()
+
+
+def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
+    """Score a team's answers by median over respondents and a gate over level x dimension.
+
+    Parameters
+    ----------
+    answers
+        Respondent -> question id -> answer id, or a mapping with `answer` and, if wanted,
+        `evidence` (a grade), `unmet` (numbers of criteria that do not hold: the answer then
+        counts none), `reason` (needed for `na`) and `link`.
+    strict
+        Cap answers whose evidence is weaker than their question asks for at `half`.
+
+    Raises
+    ------
+    TeamError
+        With every mistake in the answers at once.
+
+    Examples
+    --------
+    >>> model = load_model()
+    >>> basics = {q.id: "most" for q in model.questions if q.level == 1}
+    >>> score(model, {"ana": basics}).level
+    1
+    """
+    if problems := check(model, answers):
+        raise TeamError(problems)
+    parsed = {person: _parsed(given) for person, given in answers.items()}
+    questions = tuple(_question_score(model, q, parsed, strict) for q in model.questions)
+    cells = tuple(_cells(model, questions))
+    dimensions = tuple(_dimension_score(model, d, cells) for d in model.dimensions)
+    scored = [d for d in dimensions if d.top]
+    top = len(model.levels) - 1
+    limits = model.agenda
+    return Score(
+        model=model,
+        respondents=len(answers),
+        strict=strict,
+        level=_team_level(model, cells, lambda cell: cell.opens_low),
+        level_high=_team_level(model, cells, lambda cell: cell.opens_high),
+        median=statistics.median([d.low / d.top for d in scored] or [0.0]) * top,
+        median_high=statistics.median([d.high / d.top for d in scored] or [0.0]) * top,
+        questions=questions,
+        cells=cells,
+        dimensions=dimensions,
+        agenda=tuple(
+            q for q in questions if q.spread >= limits.spread or q.unsure >= limits.unsure
+        ),
+        missing=tuple(q.question.id for q in questions if q.state == "missing"),
+        not_ours=tuple(q.question.id for q in questions if q.state == "na"),
+    )
+
+
+def _parsed(given: Mapping[str, Any]) -> dict[str, _Answer]:
+    def one(raw: Any) -> _Answer:
+        if isinstance(raw, str):
+            return _Answer(raw)
+        return _Answer(raw["answer"], raw.get("evidence"), tuple(raw.get("unmet", ())))
+
+    return {id: one(raw) for id, raw in given.items()}
+
+
+def _question_score(
+    model: Model, question: Question, parsed: Mapping[str, Mapping[str, _Answer]], strict: bool
+) -> QuestionScore:
+    given = [answers[question.id] for answers in parsed.values() if question.id in answers]
+    ours = [answer for answer in given if answer.choice != "na"]
+    if not ours:
+        return QuestionScore(question, "na" if given else "missing", 0.0, 1.0)
+    known = [answer for answer in ours if answer.choice != "unsure"]
+    values = [_value(model, question, answer, strict) for answer in known]
+    unsure = len(ours) - len(known)
+    notes = [
+        f"counts none: {question.criteria[number - 1]} does not hold"
+        for number in sorted({n for answer in known for n in answer.unmet})
+    ]
+    if strict and any(v < model.values()[a.choice] for v, a in zip(values, known, strict=True)):
+        notes.append(f"counts less without evidence: {question.evidence}")
+    return QuestionScore(
+        question,
+        "answered" if known else "unsure",
+        low=statistics.median(values + [0.0] * unsure),
+        high=statistics.median(values + [1.0] * unsure),
+        spread=max(values) - min(values) if values else 0.0,
+        unsure=unsure / len(ours),
+        notes=tuple(notes),
+    )
+
+
+def _value(model: Model, question: Question, answer: _Answer, strict: bool) -> float:
+    if answer.unmet:
+        return 0.0
+    value = model.values()[answer.choice]
+    grades = [grade.id for grade in model.evidence_grades]
+    given = grades.index(answer.evidence) if answer.evidence else 0
+    if strict and given < grades.index(question.evidence_needed):
+        return min(value, model.values()[model.cap])
+    return value
+
+
+def _reached(model: Model, question: Question, value: float) -> float:
+    """Share of what the gate asks for: `some` is all of it where the article says "beginning"."""
+    return min(1.0, value / model.values()[question.enough]) if question.enough else value
+
+
+def _opens(model: Model, values: Sequence[tuple[Question, float]]) -> bool:
+    reached = [_reached(model, question, value) for question, value in values]
+    open_enough = sum(reached) >= model.gate * len(reached)
+    return open_enough and all(
+        share >= 1.0 for share, (q, _) in zip(reached, values, strict=True) if q.enough
+    )
+
+
+def _cells(model: Model, scores: Sequence[QuestionScore]) -> Iterator[Cell]:
+    for level, dimension in itertools.product(model.levels, model.dimensions):
+        inside = tuple(
+            s
+            for s in scores
+            if (s.question.level, s.question.dimension) == (level.id, dimension.id)
+            and s.state != "na"
+        )
+        if inside:
+            yield Cell(
+                level.id,
+                dimension.id,
+                inside,
+                low=statistics.fmean(s.low for s in inside),
+                high=statistics.fmean(s.high for s in inside),
+                opens_low=_opens(model, [(s.question, s.low) for s in inside]),
+                opens_high=_opens(model, [(s.question, s.high) for s in inside]),
+            )
+
+
+def _team_level(model: Model, cells: Sequence[Cell], opens: Callable[[Cell], bool]) -> int:
+    """Highest level with everything open up to it; a level on which nothing is asked stops."""
+    reached = 0
+    for level in (level.id for level in model.levels if level.id):
+        here = [cell for cell in cells if cell.level == level]
+        if not here or not all(opens(cell) for cell in here):
+            break
+        reached = level
+    return reached
+
+
+def _dimension_score(model: Model, dimension: Named, cells: Sequence[Cell]) -> DimensionScore:
+    own = [cell for cell in cells if cell.dimension == dimension.id]
+    passed = itertools.takewhile(lambda cell: cell.opens_low, own)
+    asked = {cell.level for cell in own}
+    return DimensionScore(
+        dimension,
+        low=sum(cell.low for cell in own),
+        high=sum(cell.high for cell in own),
+        top=len(own),
+        level=max((cell.level for cell in passed), default=0),
+        empty=tuple(level.id for level in model.levels if level.id and level.id not in asked),
+    )
+
+
+def interval(
+    model: Model, answers: Answers, *, strict: bool = False, draws: int = 400, seed: int = 0
+) -> dict[str, tuple[float, float]] | None:
+    """95 % bootstrap interval of each dimension's `low` over respondents; None below four.
+
+    With so few people it says how much the score hangs on who was asked, and nothing more.
+    """
+    if len(answers) < 4:
+        return None
+    people, chance = list(answers.values()), random.Random(seed)  # noqa: S311 - not a secret
+    drawn: dict[str, list[float]] = {dimension.id: [] for dimension in model.dimensions}
+    for _ in range(draws):
+        sample = {str(n): chance.choice(people) for n in range(len(people))}
+        for dimension in score(model, sample, strict=strict).dimensions:
+            drawn[dimension.dimension.id].append(dimension.low)
+    ends = {id: statistics.quantiles(values, n=40) for id, values in drawn.items()}
+    return {id: (cuts[0], cuts[-1]) for id, cuts in ends.items()}
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A question that keeps the next level shut, and the answer that would be enough.
+
+    The raises named by all blockers together open the next level, and no cheaper set does;
+    `instead` are questions of the same cell that would do as well. `now` is the team's answer.
+    """
+
+    question: Question
+    known: bool
+    now: str
+    enough: str
+    instead: tuple[str, ...] = ()
+
+
+def blockers(score: Score) -> tuple[Blocker, ...]:
+    """What exactly blocks the level above `score.level`; empty on the top level."""
+    shut = [c for c in score.cells if c.level == score.level + 1 and not c.opens_low]
+    return tuple(blocker for cell in shut for blocker in _cheapest(score.model, cell))
+
+
+def _cheapest(model: Model, cell: Cell) -> Iterator[Blocker]:
+    """Fewest questions, then least to raise, over the few ways to raise a cell's answers."""
+    values = model.values()
+    ways = [(None, *(a for a, value in values.items() if value > s.low)) for s in cell.questions]
+    costs: dict[tuple[str | None, ...], tuple[int, float]] = {}
+    for way in itertools.product(*ways):
+        after = [
+            (s.question, values[raised] if raised else s.low)
+            for s, raised in zip(cell.questions, way, strict=True)
+        ]
+        if _opens(model, after):
+            gain = sum(v - s.low for (_, v), s in zip(after, cell.questions, strict=True))
+            costs[way] = (sum(raised is not None for raised in way), gain)
+    least = min(costs.values())
+    best = [way for way, cost in costs.items() if cost == least]
+    raised = [
+        {s.question.id for s, to in zip(cell.questions, way, strict=True) if to} for way in best
+    ]
+    others = sorted(set().union(*raised) - raised[0])
+    for s, to in zip(cell.questions, best[0], strict=True):
+        if to:
+            yield Blocker(s.question, s.low == s.high, _said(model, s), to, tuple(others))
+
+
+def _said(model: Model, score: QuestionScore) -> str:
+    """The answer in words, also when the median lies between two of them."""
+    if score.state != "answered":
+        return "not known"
+    values = model.values()
+    below = [id for id, value in values.items() if value <= score.low][-1]
+    above = next(id for id, value in values.items() if value >= score.low)
+    said = below if below == above else f"between {below} and {above}"
+    return f"{said}, or more: somebody is unsure" if score.high > score.low else said
+
+
+def judge(score: Score) -> Finding:
+    """The level as a finding: unknown without any answer, never level 0 by silence."""
+    top = len(score.model.levels) - 1
+    numbers = {"level": score.level, "level_high": score.level_high, "median": score.median}
+    if all(q.state != "answered" for q in score.questions):
+        return Finding("maturity", "unknown", "nobody has answered", "Fill in assessment.yaml")
+    span = f"{score.level}" + (f" to {score.level_high}" * (score.level_high > score.level))
+    evidence = f"level {span} of {top} (median {score.median:.1f})"
+    if score.level == top:
+        return Finding("maturity", "ok", evidence, "Keep it, and ask again next quarter", numbers)
+    blocking = ", ".join(blocker.question.id for blocker in blockers(score))
+    advice = f"Raise {blocking} for level {score.level + 1}" if blocking else "Ask what is not ours"
+    return Finding("maturity", "warn", evidence, advice, numbers)
+
+
+def next_step(score: Score, votes: Votes | None = None) -> Finding:
+    """The one thing to do next: a gate-blocking question, by pain votes, then by effort.
+
+    Of several that rank the same the first in the model is taken and the others are `tied` in
+    `numbers`, next to `later`: what comes after it. Raises TeamError for a malformed vote.
+    """
+    model, counted = score.model, tally(score.model, votes)
+    worst = counted[0]
+    if not (blocking := blockers(score)) or all(q.state == "missing" for q in score.questions):
+        return _by_pain(score, worst, len(votes or {}))
+
+    def key(blocker: Blocker) -> tuple[int, int, int]:
+        hurt = _hurt(counted, blocker.question)
+        effort = model.efforts.index(blocker.question.effort) if blocker.known else 0
+        return (-hurt.people, -hurt.points, effort) if hurt else (0, 0, effort)
+
+    ranked = sorted(blocking, key=key)
+    first, *later = ranked
+    question, hurt = first.question, _hurt(counted, first.question)
+    tied = [b.question.id for b in later if key(b) == key(first)]
+    evidence = (
+        f"{question.id} is {first.now}; {first.enough} is enough for level {score.level + 1}"
+        + (f'; {hurt.people} of {len(votes or {})} people said "{hurt.pain.pain}"' if hurt else "")
+        + (f"; ranks the same as {', '.join(tied)}" if tied else "")
+    )
+    numbers: dict[str, Any] = {
+        "level": score.level,
+        "blocking": len(blocking),
+        "question": question.id,
+        "people": hurt.people if hurt else 0,
+        "voters": len(votes or {}),
+        "effort": question.effort if first.known else model.efforts[0],
+        "tied": tied,
+        "later": [blocker.question.id for blocker in later[:2]],
+        "worst_pain": worst.pain.id if worst.people else None,
+    }
+    step = question.first if first.known else f"Find out, and show: {question.evidence}"
+    advice = f"{step} ({question.id}{_start(model, question, hurt)})"
+    return Finding("next step", "warn", evidence, advice, numbers)
+
+
+def _hurt(counted: Sequence[Tally], question: Question) -> Tally | None:
+    """The most voted pain that leads to this question."""
+    named = (t for t in counted if t.people and question.id in t.pain.questions)
+    return next(named, None)
+
+
+def _start(model: Model, question: Question, hurt: Tally | None) -> str:
+    """Where the article would start with this question: of the voted pain, else of any."""
+    pains = [hurt.pain] if hurt else [p for p in model.pain_points if p.added is None]
+    for pain, step in ((p, step) for p in pains for step in p.start):
+        if question.id in step.advances:
+            return f"; Part {pain.part}, {pain.topic}: {step.text}"
+    for stage, step in ((s, step) for s in model.roadmap for step in s.items):
+        if question.id in step.advances:
+            return f"; roadmap, {stage.stage} stage: {step.text}"
+    return f"; Part {hurt.pain.part}, {hurt.pain.topic}" if hurt else ""
+
+
+def _by_pain(score: Score, worst: Tally, voters: int) -> Finding:
+    """Without answers, or with nothing blocking, the most named pain decides alone."""
+    if worst.people:
+        pain, evidence = worst.pain, f'{worst.people} of {voters} people said "{worst.pain.pain}"'
+        step = f"{pain.start[0].text} (Part {pain.part}, {pain.topic})"
+        numbers = {"people": worst.people, "voters": voters, "worst_pain": pain.id}
+        return Finding("next step", "warn", evidence, step[:1].upper() + step[1:], numbers)
+    verdict = judge(score)
+    return Finding("next step", verdict.status, verdict.evidence, verdict.next_step)
+
+
+def progress(score: Score, counts: Mapping[str, int | None] | None = None) -> list[Finding]:
+    """How far the roadmap is, one finding for each item.
+
+    An item with a target is counted (`counts`: what -> number, None or absent is unknown); the
+    others are done when the answers they advance pass the gate.
+    """
+    return [
+        _advance(score, stage.stage, step, counts or {})
+        for stage in score.model.roadmap
+        for step in stage.items
+    ]
+
+
+def _advance(score: Score, stage: str, step: Step, counts: Mapping[str, int | None]) -> Finding:
+    numbers: dict[str, Any] = {"stage": stage}
+    if step.target:
+        done, target = counts.get(step.target.what), step.target.count
+        what = step.target.what.replace("_", " ")
+        numbers |= {"done": done, "target": target}
+        if done is None:
+            return Finding(step.text, "unknown", f"{what}: not counted", "Give the count", numbers)
+        status: Literal["ok", "warn"] = "ok" if done >= target else "warn"
+        return Finding(step.text, status, f"{done} of {target} {what}", step.text, numbers)
+    model = score.model
+    about = [q for q in score.questions if q.question.id in step.advances]
+    said = ", ".join(f"{q.question.id} is {_said(model, q)}" for q in about)
+    if all(_reached(model, q.question, q.low) >= model.gate for q in about):
+        return Finding(step.text, "ok", said, "Nothing to do", numbers)
+    if all(_reached(model, q.question, q.high) >= model.gate for q in about):
+        return Finding(step.text, "unknown", said, "Ask whoever knows", numbers)
+    return Finding(step.text, "warn", said, step.text, numbers)
