@@ -1,0 +1,159 @@
+"""Edge: what a table's metadata says about its runs.
+
+Everything about a run stands in the table itself: its branch `audit-<date>-<run_id>`, the
+properties of the snapshots it staged, and the tag `published-<time>Z-<run_id>` that the publish
+commit makes. So a process that died needs no other memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
+
+from dataops_lib.errors import UsageError
+
+BRANCH = re.compile(r"^audit-\d{8}-(?P<run_id>[^+]+)(?:\+(?P<again>\d+))?$")
+TAG = re.compile(r"^(?P<state>published|withdrawn)-(?P<stamp>\d{8}T\d{4,6})Z-(?P<run_id>.+)$")
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How new data meets what is there: append, overwrite what a filter selects, upsert by keys."""
+
+    kind: Literal["append", "overwrite", "upsert"]
+    where: str | None = None
+    keys: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.where or ', '.join(self.keys)}".strip()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it is asked for; `properties` go into every snapshot that it stages."""
+
+    run_id: str
+    mode: Mode
+    started_at: datetime
+    keep_failed_for: timedelta
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A run's data on a branch: what an audit looks at and a publish moves main to."""
+
+    branch: str
+    head_id: int
+    base_id: int | None
+    rows: int
+    fingerprint: str
+    complete: bool
+    properties: Mapping[str, str]
+
+    def is_same(self, fingerprint: str, mode: Mode) -> bool:
+        """True when it holds the data of this fingerprint, written in this mode."""
+        return self.fingerprint == fingerprint and self.properties.get("mode") == str(mode)
+
+
+def told(snapshot: Snapshot | None, name: str) -> str | None:
+    """A property that a snapshot was staged with."""
+    summary = snapshot.summary if snapshot else None
+    return summary.additional_properties.get(name) if summary else None
+
+
+def staged(table: Table, branch: str) -> Staged:
+    """What stands on an audit branch."""
+    head_id = table.metadata.refs[branch].snapshot_id
+    return staged_at(table, branch, head_id)
+
+
+def staged_at(table: Table, branch: str, head_id: int) -> Staged:
+    """What the snapshot at the head of an audit branch says about itself."""
+    head = table.metadata.snapshot_by_id(head_id)
+    match = BRANCH.match(branch)
+    ours = match is not None and told(head, "run_id") == match["run_id"]
+    properties = dict(head.summary.additional_properties) if head and head.summary else {}
+    properties = properties if ours else {}
+    base = properties.get("base_id")
+    return Staged(
+        branch=branch,
+        head_id=head_id,
+        base_id=int(base) if base else None,
+        rows=int(properties.get("rows", 0)),
+        fingerprint=properties.get("fingerprint", ""),
+        complete=properties.get("complete") == "true",
+        properties=properties,
+    )
+
+
+def branches_of(table: Table, run_id: str) -> list[str]:
+    """Audit branches of a run, in the order they were made."""
+    names = [n for n in table.metadata.refs if (m := BRANCH.match(n)) and m["run_id"] == run_id]
+    return sorted(names, key=lambda n: (int(BRANCH.match(n)["again"] or 0), n))  # type: ignore[index]
+
+
+def tag_of(table: Table, run_id: str) -> str | None:
+    """The tag of the publish, or of the withdrawn publish, of a run."""
+    found = (n for n in table.metadata.refs if (m := TAG.match(n)) and m["run_id"] == run_id)
+    return next(found, None)
+
+
+def stamp(moment: datetime) -> str:
+    """Time as it stands in a tag: minutes, with seconds only where there are any.
+
+    Examples
+    --------
+    >>> stamp(datetime(2013, 2, 10, 6, 30, tzinfo=UTC))
+    '20130210T0630'
+    """
+    moment = moment.astimezone(UTC)
+    return moment.strftime("%Y%m%dT%H%M%S" if moment.second else "%Y%m%dT%H%M")
+
+
+def unreachable(table: Table, candidates: Collection[int], now: datetime) -> list[int]:
+    """Snapshots of runs that no ref leads to: the `candidates`, and those kept long enough.
+
+    A run that is just staging the first rows of an empty table has no ref yet: time protects it.
+    """
+    reached: set[int] = set()
+    for ref in table.metadata.refs.values():
+        head = table.metadata.snapshot_by_id(ref.snapshot_id)
+        for snapshot in ancestors_of(head, table.metadata):
+            if snapshot.snapshot_id in reached:
+                break
+            reached.add(snapshot.snapshot_id)
+    return [
+        s.snapshot_id
+        for s in table.metadata.snapshots
+        if s.snapshot_id not in reached and (s.snapshot_id in candidates or is_past(s, now))
+    ]
+
+
+def is_past(snapshot: Snapshot | None, now: datetime) -> bool:
+    """True when a staged snapshot has been kept as long as its run asked for."""
+    until = told(snapshot, "keep_until")
+    return until is not None and datetime.fromisoformat(until) <= now
+
+
+def check_run_id(run_id: str) -> str:
+    """The run id, if it can stand in a branch name and a path.
+
+    Raises
+    ------
+    UsageError
+        If it has other characters than letters, digits, dot, dash, underscore, or is too long.
+    """
+    if not RUN_ID.fullmatch(run_id):
+        raise UsageError(
+            f"run_id is {run_id!r}, but it may hold letters, digits, '.', '-' and '_' only, at "
+            "most 80. Give for example '2013-02-10-daily'"
+        )
+    return run_id

@@ -1,0 +1,232 @@
+"""Edge: the catalog, and what its tables tell: audits, views, landings and counts.
+
+open(team) -> Catalog
+create_table(catalog, name, schema, *, partition_spec=..., properties={}) -> Table
+audit(table, checks, *, snapshot_id=None, base_id=None, as_of=None) -> list[Finding]
+view(con, name, table, *, snapshot_id=None) -> Source
+landings(table) -> DataFrame(run_id, due_at, staged_at, published_at, snapshot_id, rows_added,
+                             rows_total, source)
+column_counts(table, columns, *, snapshot_id=None) -> DataFrame(column, rows, missing, how, why)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.types import NestedField
+
+from dataops_lib import reading
+from dataops_lib.audit import Check, VolumeCheck, as_check, quoted
+from dataops_lib.finding import Finding
+from dataops_lib.measuring import Audited, measure
+from dataops_lib.reading import Source
+from dataops_lib.verdict import judge
+
+# pyiceberg copies all metadata on every commit: keep few old versions and few manifests.
+TABLE_PROPERTIES = {
+    "write.metadata.previous-versions-max": "5",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "8",
+}
+PUBLISH_TAG = re.compile(r"^published-(\d{8}T\d{4}(?:\d{2})?)Z-(.+)$")
+
+
+def open(team: Any) -> Catalog:
+    """The team's catalog; `team.catalog` has a `name` and `properties`, nothing else is read.
+
+    A SQL catalog keeps its rows under its name: only the team's file may say it.
+    """
+    return load_catalog(team.catalog.name, **dict(team.catalog.properties))
+
+
+def create_table(
+    catalog: Catalog,
+    name: str,
+    schema: Schema | pa.Schema,
+    *,
+    partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
+    properties: Mapping[str, str] | None = None,
+) -> Table:
+    """A new table, and its namespace, with the properties that keep nightly publishes fast."""
+    catalog.create_namespace_if_not_exists(name.rpartition(".")[0])
+    merged = TABLE_PROPERTIES | dict(properties or {})
+    return catalog.create_table(name, schema, partition_spec=partition_spec, properties=merged)
+
+
+def view(
+    con: duckdb.DuckDBPyConnection, name: str, table: Table, *, snapshot_id: int | None = None
+) -> Source:
+    """Make a published table, or one snapshot of it, a view of `con` under `name`.
+
+    A name with a dot names a schema too. The view keeps the snapshot it was made from.
+    """
+    schema = reading.schema_of(table, snapshot_id)
+    found = reading.source(table, reading.plan(table, snapshot_id), schema)
+    parts = name.split(".", 1)
+    if len(parts) == 2:
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(parts[0])}")
+    found.create(con, ".".join(quoted(part) for part in parts), temporary=False)
+    return found
+
+
+def audit(
+    table: Table,
+    checks: Sequence[Check | Callable[[Any], Any]],
+    *,
+    snapshot_id: int | None = None,
+    base_id: int | None = None,
+    as_of: datetime | None = None,
+) -> list[Finding]:
+    """Judge a snapshot (main without an id) by all `checks` in one scan of the columns they need.
+
+    `base_id` is the snapshot before the run, for checks with `scope="added"`; without it, the
+    parent of the audited snapshot. `as_of` is the time that freshness is judged at, now if absent.
+    A check that raises is a failed check with the message. Findings come in the order of `checks`.
+    """
+    known = [as_check(check) for check in checks]
+    moment = as_of or datetime.now(UTC)
+
+    def past(check: VolumeCheck) -> list[int]:
+        return _same_weekday(table, snapshot_id, moment, check.weeks)
+
+    with reading.connect() as con:
+        audited = Audited(table, snapshot_id, base_id, moment, past, con)
+        results = measure(audited, known)
+    return [judge(check, measured) for check, measured in zip(known, results, strict=True)]
+
+
+def _same_weekday(table: Table, snapshot_id: int | None, as_of: datetime, weeks: int) -> list[int]:
+    """Rows added by the publishes that were due on the audited run's weekday, before it."""
+    snapshot = table.metadata.snapshot_by_id(snapshot_id) if snapshot_id else None
+    due = _property(snapshot, "due_at")
+    moment = datetime.fromisoformat(due) if due else as_of
+    known = landings(table).dropna(subset=["rows_added"])
+    times = known["due_at"].fillna(known["published_at"])
+    before = (times < moment) & (times >= moment - timedelta(weeks=weeks, hours=12))
+    same = known[before & (times.dt.weekday == moment.weekday())]
+    return [int(count) for count in same["rows_added"]]
+
+
+LANDINGS = ["run_id", "due_at", "staged_at", "published_at", "snapshot_id", "rows_added"]
+LANDINGS += ["rows_total", "source"]
+
+
+def landings(table: Table) -> pd.DataFrame:
+    """When data became visible to readers, oldest first; one row per publish that still stands.
+
+    Times are UTC, `rows_added` and `rows_total` are rows, NA when the writer did not say.
+    `source` is "publish tag" (times of the publish itself, withdrawn publishes left out) or, for a
+    table that others write, "snapshot log" (when main moved there; no run, no due time).
+    """
+    refs = table.metadata.refs.items()
+    tags = [(match, ref) for name, ref in refs if (match := PUBLISH_TAG.match(name))]
+    if tags:
+        rows = [_landing(table, ref.snapshot_id, *match.groups()) for match, ref in tags]
+    else:
+        rows = [
+            _landing(table, entry.snapshot_id, None, None)
+            | {"published_at": datetime.fromtimestamp(entry.timestamp_ms / 1000, UTC)}
+            for entry in table.metadata.snapshot_log
+        ]
+    frame = pd.DataFrame(rows, columns=LANDINGS)
+    for name in ("due_at", "staged_at", "published_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    for name in ("snapshot_id", "rows_added", "rows_total"):
+        frame[name] = frame[name].astype("Int64")
+    return frame.sort_values("published_at", kind="stable", ignore_index=True)
+
+
+def _landing(
+    table: Table, snapshot_id: int, stamp: str | None, run_id: str | None
+) -> dict[str, Any]:
+    snapshot = table.metadata.snapshot_by_id(snapshot_id)
+    added = _property(snapshot, "rows") or _property(snapshot, "added-records")
+    return {
+        "run_id": run_id,
+        "due_at": _property(snapshot, "due_at"),
+        "staged_at": _property(snapshot, "staged_at"),
+        "published_at": published_at(stamp) if stamp else None,
+        "snapshot_id": snapshot_id,
+        "rows_added": int(added) if added else None,
+        "rows_total": int(total) if (total := _property(snapshot, "total-records")) else None,
+        "source": "publish tag" if run_id else "snapshot log",
+    }
+
+
+def published_at(stamp: str) -> datetime:
+    """Time in a publish tag, `20130210T0630` or with seconds, as UTC."""
+    pattern = "%Y%m%dT%H%M" if len(stamp) == 13 else "%Y%m%dT%H%M%S"
+    return datetime.strptime(stamp, pattern).replace(tzinfo=UTC)
+
+
+def _property(snapshot: Snapshot | None, name: str) -> str | None:
+    summary = snapshot.summary if snapshot else None
+    return summary.additional_properties.get(name) if summary else None
+
+
+def column_counts(
+    table: Table, columns: Sequence[str], *, snapshot_id: int | None = None
+) -> pd.DataFrame:
+    """Rows and missing values of each column: from metadata where that is exact, else by a scan.
+
+    Returns
+    -------
+    DataFrame
+        column, rows, missing (NULL, or NaN in a floating column), how ("metadata" or "scan"), why.
+        A table without snapshots has no rows to count: rows 0, missing 0.
+    """
+    schema = reading.schema_of(table, snapshot_id)
+    tasks = reading.plan(table, snapshot_id)
+    fields = [schema.find_field(name) for name in columns]
+    reasons = {f.name: _why_scan(tasks, f) for f in fields}
+    total = sum(task.file.record_count for task in tasks)
+    scanned: dict[str, tuple[int, int]] = {}
+    if doubtful := [f for f in fields if reasons[f.name]]:
+        scanned = _scan_missing(table, tasks, doubtful)
+    rows = []
+    for field in fields:
+        if field.name in scanned:
+            count, missing = scanned[field.name]
+            rows.append((field.name, count, missing, "scan", reasons[field.name]))
+        else:
+            nulls = sum((t.file.null_value_counts or {})[field.field_id] for t in tasks)
+            rows.append((field.name, total, nulls, "metadata", "every file has exact counts"))
+    return pd.DataFrame(rows, columns=["column", "rows", "missing", "how", "why"])
+
+
+def _why_scan(tasks: Sequence[FileScanTask], field: NestedField) -> str:
+    if not field.field_type.is_primitive:
+        return "nested columns have no counts"
+    if str(field.field_type) in ("float", "double"):
+        return "NaN is not counted in metadata"
+    if any(task.delete_files for task in tasks):
+        return "delete files make the counts too high"
+    if any(field.field_id not in (task.file.null_value_counts or {}) for task in tasks):
+        return "a file has no count for this column"
+    return ""
+
+
+def _scan_missing(
+    table: Table, tasks: Sequence[FileScanTask], fields: Sequence[NestedField]
+) -> dict[str, tuple[int, int]]:
+    parts = ["count(*)"]
+    for field in fields:
+        floating = str(field.field_type) in ("float", "double")
+        nan = f" OR isnan({quoted(field.name)})" if floating else ""
+        parts.append(f"count(*) FILTER (WHERE {quoted(field.name)} IS NULL{nan})")
+    with reading.connect() as con:
+        reading.source(table, tasks, Schema(*fields)).create(con, "this")
+        total, *missing = con.execute(f"SELECT {', '.join(parts)} FROM this").fetchall()[0]
+    return {f.name: (total, count) for f, count in zip(fields, missing, strict=True)}
