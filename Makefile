@@ -1,0 +1,80 @@
+# Everything starts here; `make help` lists it. Needs Python 3.11 or newer with venv, git and make.
+
+TEAM = flights
+AS_OF = 2013-03-01
+BIN = .venv/bin
+NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+
+.DEFAULT_GOAL := help
+.PHONY: help report demo lab notebooks test test-deep test-browser bench lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+# ---- the product
+
+report: .venv  ## write reports/TEAM/AS_OF/index.html (TEAM=flights AS_OF=2013-03-01)
+	$(BIN)/dataops report $(TEAM) --as-of $(AS_OF)
+
+demo: .venv  ## build the two example warehouses
+	$(BIN)/dataops demo
+
+lab: .venv  ## open JupyterLab on the first notebook
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+# ---- its development
+
+notebooks: .venv  ## execute all notebooks again and save their outputs
+	$(BIN)/dataops notebooks
+
+# A step's name, then its command. The first that fails ends the target and says which it was.
+step = @printf '\n==== %s\n' '$(1)'; $(2) || { printf '\n==== FAILED: %s\n' '$(1)'; exit 1; }
+
+test: .venv  ## format, lint, types, tests, notebooks: at most 6 minutes on 2 cores
+	$(call step,format (mend: $(BIN)/ruff format .),$(BIN)/ruff format --check .)
+	$(call step,lint,$(BIN)/ruff check .)
+	$(call step,types,$(BIN)/mypy)
+	$(call step,tests,$(BIN)/pytest -q -n 2 -m "not deep and not browser")
+	$(call step,notebooks give what is stored in them,$(notebooks_strictly))
+	@printf '\n==== all passed\n'
+
+# Without names pytest would run the tests again and pass. loadscope keeps the cells of a notebook
+# on one kernel. The outer addopts look for doctests, which notebooks have none of.
+ifeq ($(NOTEBOOKS),)
+notebooks_strictly = echo "notebooks/ holds no notebook yet: nothing was compared"
+else
+notebooks_strictly = $(BIN)/pytest -q -o addopts= --nbval --nbval-current-env \
+	--nbval-cell-timeout=120 -n 2 --dist loadscope $(NOTEBOOKS)
+endif
+
+test-deep: .venv  ## the long kills, races and fuzzing
+	$(BIN)/pytest -m deep
+
+test-browser: .venv  ## move the sliders in a real Chromium
+	$(BIN)/pytest -m browser
+
+bench: .venv  ## measure what it costs, side by side with others
+	$(BIN)/python -m benchmarks
+
+lock: .venv  ## compile requirements.lock again (newest versions: UPGRADE=--upgrade)
+	$(BIN)/python .ci/install.py pip compile --quiet --universal --python-version 3.11 --extra dev \
+		$(UPGRADE) pyproject.toml -o requirements.lock --no-header
+
+clean:  ## remove the environment, the warehouses and the caches; reports stay
+	rm -rf .venv .warehouse warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# ---- the environment: made again only when the lock or pyproject.toml change
+
+.venv: .venv/.installed
+
+.venv/.installed: requirements.lock pyproject.toml
+	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+		if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' \
+			2> /dev/null; then exec "$$python" -m venv .venv; fi; \
+	done; \
+	echo "Python 3.11 or newer with its venv module is needed, and none of these is:" \
+		"$(or $(PYTHON),python3, python3.14 to python3.11, python)." \
+		"Install one (Debian: apt-get install python3 python3-venv) or name it: make PYTHON=..."; \
+	exit 1
+	$(BIN)/python .ci/install.py
+	@touch $@
