@@ -248,7 +248,8 @@ def _cheapest(model: Model, cell: Cell) -> Iterator[Blocker]:
             gain = sum(v - s.low for (_, v), s in zip(after, cell.questions, strict=True))
             costs[way] = (sum(raised is not None for raised in way), gain)
     least = min(costs.values())
-    best = [way for way, cost in costs.items() if cost == least]
+    ties = [way for way, cost in costs.items() if cost == least]
+    best = sorted(ties, key=lambda way: [to is None for to in way])  # the model's order decides
     raised = [
         {s.question.id for s, to in zip(cell.questions, way, strict=True) if to} for way in best
     ]
