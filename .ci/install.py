@@ -50,7 +50,10 @@ def main(uv_arguments: list[str]) -> None:
     except (subprocess.CalledProcessError, OSError) as error:
         if uv_arguments:
             sys.exit(f"uv did not do it ({reason(error)}).")
-        print(f"uv did not do it ({reason(error)}); pip now installs the same, in minutes.")
+        print(
+            f"uv did not do it ({reason(error)}); pip now installs the same, in minutes.",
+            flush=True,
+        )
         install_with_pip()
 
 
