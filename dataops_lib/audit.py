@@ -196,7 +196,7 @@ def literal(value: Any) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def row_check(name: str, failing: str, says: str, *columns: str, **options: Any) -> RowCheck:
+def row_check(name: str, failing: str, says: str, /, *columns: str, **options: Any) -> RowCheck:
     """A check of your own: rows for which the SQL predicate `failing` holds are wrong."""
     options.setdefault("name", name)
     return RowCheck(failing=failing, says=says, columns=columns, **options)
