@@ -1,0 +1,208 @@
+"""Domain: what a team.yaml and a faults.yaml say, as frozen values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+SECRET_KEY = re.compile(r"pass|secret|token|credential|access-key|private|sas|auth", re.IGNORECASE)
+SECRET_IN_URL = re.compile(r"://[^/@:\s]*:(?!\$\{)[^/@\s]+@")
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("not a time zone; write an IANA name such as Europe/Berlin") from None
+    return name
+
+
+def _schedule(text: str) -> str:
+    try:
+        CronSim(text, datetime(2013, 1, 1))  # noqa: DTZ001  the date does not matter here
+    except CronSimError as error:
+        raise ValueError(f'not a cron schedule ({error}); daily at six is "0 6 * * *"') from None
+    return text
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Schedule = Annotated[str, AfterValidator(_schedule)]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,120}$")]
+Line = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class Frozen(BaseModel):
+    """Values that do not change; a field that is not known is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Person(Frozen):
+    """Somebody in the roster."""
+
+    name: Line
+    role: Line
+
+
+class Pipeline(Frozen):
+    """Something that is due on a schedule, from `first_due` on."""
+
+    name: Identifier
+    schedule: Schedule  # cron, in `zone`
+    first_due: date
+    zone: Zone | None = None  # default: the team's
+
+
+class Table(Frozen):
+    """A published table and who answers for it."""
+
+    name: Identifier
+    pipeline: Identifier
+    tier: Annotated[int, Field(ge=1, le=3)]
+    owner: Line
+    day_column: Identifier
+    about: Line
+
+
+class Consumer(Frozen):
+    """Who reads a table, and at which local time of which days."""
+
+    name: Line
+    table: Identifier
+    reads_at: time
+    days: Literal["daily", "weekdays"] = "daily"
+    zone: Zone | None = None
+
+
+class Event(Frozen):
+    """Something that really happened and shows in the data."""
+
+    day: date
+    text: Line
+    source: Line
+    until: date | None = None
+
+
+class Picture(Frozen):
+    """The daily series on page one: a SELECT over published tables giving `day` and numbers."""
+
+    table: Identifier
+    query: str
+    unit: Line
+    actual: Identifier
+    planned: Identifier | None = None
+    events: tuple[Event, ...] = ()
+
+
+class Example(Frozen):
+    """What in an example team is real, simulated, or written for the example."""
+
+    real: Line
+    simulated: str
+    opinions: Line
+
+
+class Catalog(Frozen):
+    """An Iceberg catalog as pyiceberg takes it: a name and properties, never code."""
+
+    name: Identifier = "default"
+    namespace: Identifier = "marts"
+    properties: Mapping[str, str] = Field(repr=False)
+
+    @field_validator("properties")
+    @classmethod
+    def _no_literal_secrets(cls, properties: Mapping[str, str]) -> Mapping[str, str]:
+        for key, value in properties.items():
+            literal = SECRET_KEY.search(key) and not VARIABLE.fullmatch(value)
+            if literal or SECRET_IN_URL.search(value):
+                raise PydanticCustomError(
+                    "secret",
+                    "property '{key}' holds a literal secret; write ${{NAME}} and set NAME in the "
+                    "environment",
+                    {"key": key},
+                )
+        return properties
+
+
+class ReplaySpan(Frozen):
+    """The days an example team is replayed for; `until` is the last as_of."""
+
+    first_day: date
+    until: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ReplaySpan:
+        if self.until <= self.first_day:
+            raise ValueError("`until` must lie after `first_day`")
+        return self
+
+
+class TeamFile(Frozen):
+    """The whole team.yaml."""
+
+    name: Identifier
+    title: Line
+    zone: Zone
+    about: str = ""
+    example: Example | None = None
+    people: tuple[Person, ...] = ()
+    pipelines: tuple[Pipeline, ...] = ()
+    tables: tuple[Table, ...] = ()
+    consumers: tuple[Consumer, ...] = ()
+    catalog: Catalog | None = None
+    picture: Picture | None = None
+    replay: ReplaySpan | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_mapping(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise ValueError("team.yaml must hold fields such as `name:` and `zone:`")
+        return data
+
+
+FaultKind = Literal[
+    "late_file", "duplicated_file", "type_change", "empty_file", "source_outage", "missed_run"
+]
+
+
+class Fault(Frozen):
+    """One planted fault: what is wrong with the run due on `due` until `repaired_at`."""
+
+    kind: FaultKind
+    due: date
+    repaired_at: datetime | None = None  # local to the team; None: nobody repairs it
+    source: Identifier | None = None
+    pipeline: Identifier | None = None
+    column: Identifier | None = None
+    to: Literal["VARCHAR", "DOUBLE", "BIGINT"] | None = None
+
+    @model_validator(mode="after")
+    def _names_its_place(self) -> Fault:
+        if self.kind == "missed_run" and not self.pipeline:
+            raise ValueError("a missed_run names its `pipeline`")
+        if self.kind != "missed_run" and not self.source:
+            raise ValueError(f"a {self.kind} names its `source`")
+        if self.kind == "type_change" and not (self.column and self.to):
+            raise ValueError("a type_change names its `column` and the type it turns `to`")
+        return self
+
+    @property
+    def text(self) -> str:
+        """How reports mark it."""
+        what = self.kind.replace("_", " ")
+        return f"{what}: {self.column} to {self.to}" if self.column else what
+
+
+class FaultFile(Frozen):
+    """The whole faults.yaml."""
+
+    faults: tuple[Fault, ...] = ()

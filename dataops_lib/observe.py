@@ -1,0 +1,288 @@
+"""Edge: what was observed of a team: promised runs, fresh minutes, filled cells, daily volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import duckdb
+import pandas as pd
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.table import Table
+
+from dataops_lib import queries, sli, warehouse
+from dataops_lib.audit import quoted
+from dataops_lib.diagnosis import Reading, Seen
+from dataops_lib.objective import SLO, Objective
+from dataops_lib.teams import Team
+from dataops_lib.windows import Window, midnight
+
+
+class Observed:
+    """A team, a period, and everything that its files and tables tell about it.
+
+    Parameters
+    ----------
+    team : Team
+        As `teams.load` gives it.
+    days : int
+        Length of the period before `team.as_of`, 1 or more.
+    """
+
+    def __init__(self, team: Team, days: int = 30) -> None:
+        self.team = team
+        self.window = team.window(days)
+
+    @cached_property
+    def tables(self) -> dict[str, tuple[Table, int]]:
+        """Iceberg table and the snapshot that readers saw at `as_of`, for each published table."""
+        if self.team.catalog is None:
+            return {}
+        catalog = warehouse.open(self.team)
+        found: dict[str, tuple[Table, int]] = {}
+        for facts in self.team.tables:
+            try:
+                table = catalog.load_table(f"{self.team.catalog.namespace}.{facts.name}")
+            except (NoSuchTableError, NoSuchNamespaceError):
+                continue
+            landings = warehouse.landings(table)
+            seen = landings[landings["published_at"] < self.team.as_of_at]
+            if len(seen):
+                last = seen.sort_values("published_at").iloc[-1]
+                found[facts.name] = (table, int(last["snapshot_id"]))
+        return found
+
+    # -- what was promised
+
+    def promises(self, table: str) -> dict[str, SLO]:
+        """The SLOs of `table` by SLI; empty when it promises nothing."""
+        return {slo.sli: slo for slo in self.team.slos or () if slo.table == table}
+
+    def due(self, table: str) -> list[datetime]:
+        """All times before `as_of` at which `table` was due."""
+        first = midnight(self.team.pipeline_of(table).first_due, self.team.zone)
+        start = min(first, self.window.start)
+        return self.team.expected(table, Window(start, self.window.end))
+
+    def grace(self, table: str) -> timedelta:
+        """How late `table` may be by its own freshness SLO; 0 when it promises nothing."""
+        promise = self.promises(table).get("freshness")
+        return _limit(promise.objective) if promise else timedelta(0)
+
+    def required(self, table: str) -> Sequence[str]:
+        """Columns that the contract of `table` says are never NULL."""
+        agreed = (self.team.contracts or {}).get(table)
+        return [column.name for column in agreed.columns if column.required] if agreed else []
+
+    def _promised(self, table: str, window: Window, grace: timedelta) -> Window | None:
+        """The part of `window` in which something was promised; None when nothing was."""
+        first = self.due(table)[:1]
+        start = max(window.start, first[0] + grace) if first else window.end
+        return Window(start, window.end) if start < window.end else None
+
+    # -- what happened
+
+    def seen(self) -> tuple[Seen, ...]:
+        """What was observed of every table, in order of tier and name."""
+        ordered = sorted(self.team.tables, key=lambda table: (table.tier, table.name))
+        return tuple(
+            Seen(
+                facts,
+                self.promises(facts.name),
+                self.readings(facts.name),
+                self.fresh_days(facts.name),
+                self.publishes(facts.name),
+            )
+            for facts in ordered
+        )
+
+    def readings(self, table: str) -> dict[str, Reading]:
+        """Each SLI that can be measured, over the report's period and those of its promise."""
+        found: dict[str, Reading] = {}
+        promises = self.promises(table)
+        for name, measure in (
+            ("freshness", self.freshness),
+            ("pipeline_success_rate", self.success),
+            ("completeness", self.completeness),
+        ):
+            promise = promises.get(name)
+            objective = promise.objective if promise else None
+            shown = measure(table, self.window, objective)
+            if shown is None:
+                continue
+            found[name] = Reading(
+                shown,
+                measure(table, self._window_of(objective), objective) or shown,
+                measure(table, self._window_of(promise.sla), promise.sla) or shown
+                if promise and promise.sla
+                else None,
+            )
+        return found
+
+    def _window_of(self, objective: Objective | None) -> Window:
+        if objective is None or objective.period is None:
+            return self.window
+        return objective.period.window(self.team.as_of, self.team.zone)
+
+    def versions(self, table: str) -> pd.DataFrame | None:
+        """Publishes of `table` that moved it forward: at, good_until; None when nothing is known.
+
+        A publish for an older due time than one already there is a backfill: it does not refresh.
+        A version is good until `grace` after the next due time.
+        """
+        runs = self.team.runs
+        if runs is None:
+            return None
+        published = runs[(runs["table"] == table) & runs["published_at"].notna()]
+        published = published.sort_values("published_at")
+        newest = published["due_at"].cummax().shift()
+        moved = published[newest.isna() | (published["due_at"] > newest)]
+        at = [moment.to_pydatetime() for moment in moved["published_at"]]
+        due, grace = self.due(table), self.grace(table)
+        following = [next((d for d in due if d > t), self.window.end) for t in at]
+        return pd.DataFrame({"at": at, "good_until": [moment + grace for moment in following]})
+
+    def freshness(
+        self, table: str, window: Window, objective: Objective | None = None
+    ) -> sli.Measurement | None:
+        """Minutes of `window` in which `table` was not later than `objective` allows."""
+        grace = _limit(objective) if objective else timedelta(0)
+        versions, promised = self.versions(table), self._promised(table, window, grace)
+        if versions is None or promised is None:
+            return None
+        due = self.due(table)
+        minutes = sli.lateness(
+            versions["at"], due, start=promised.start, end=promised.end, grace=grace
+        )
+        good, total, unknown = minutes.good, minutes.total, minutes.unknown
+        seen = minutes.observations
+        return sli.Measurement(good, total, unknown, "run history", minutes.how, seen)
+
+    def fresh_days(self, table: str) -> sli.Measurement | None:
+        """Days of the period on which `table` was never later than its SLO allows."""
+        promise = self.promises(table).get("freshness")
+        grace = self.grace(table)
+        promised = self._promised(table, self.window, grace)
+        if promised is None or self.team.runs is None:
+            return None
+        objective = promise.objective if promise else None
+        days = [self.freshness(table, day, objective) for _, day in promised.days(self.team.zone)]
+        good = sum(day is not None and day.good == day.total for day in days)
+        how = "days without a stale minute"
+        return sli.Measurement(good, len(days), 0, "run history", how, len(days))
+
+    def success(
+        self, table: str, window: Window, _: Objective | None = None
+    ) -> sli.Measurement | None:
+        """Expected runs of `window` whose first scheduled attempt published."""
+        runs = self.team.runs
+        if runs is None:
+            return None
+        return sli.success(runs[runs["table"] == table], self.team.expected(table, window))
+
+    def publishes(self, table: str) -> sli.Measurement | None:
+        """Audited publishes of the period that passed."""
+        runs = self.team.runs
+        if runs is None:
+            return None
+        within = (runs["started_at"] >= self.window.start) & (runs["started_at"] < self.window.end)
+        status = runs[within & (runs["table"] == table)]["status"]
+        good, blocked = int((status == "published").sum()), int((status == "blocked").sum())
+        total = good + blocked
+        return sli.Measurement(good, total, 0, "run history", "audited publishes", total)
+
+    def completeness(
+        self, table: str, _: Window | None = None, __: Objective | None = None
+    ) -> sli.Measurement | None:
+        """Required cells that are not NULL in what readers saw at `as_of`."""
+        required = self.required(table)
+        if table not in self.tables or not required:
+            return None
+        iceberg, snapshot = self.tables[table]
+        counts = warehouse.column_counts(iceberg, list(required), snapshot_id=snapshot)
+        total = int(counts["rows"].sum())
+        good = total - int(counts["missing"].sum())
+        how = "; ".join(sorted({str(why) for why in counts["why"] if why}))
+        source = " and ".join(sorted(set(counts["how"])))
+        return sli.Measurement(good, total, 0, source, how, int(counts["rows"].max()))
+
+    # -- series and queries
+
+    def volume(self, table: str) -> pd.DataFrame | None:
+        """day, rows: rows by day of data, from one scan; None without the table."""
+        if table not in self.tables:
+            return None
+        column = quoted(self.team.table(table).day_column)
+        select = f"SELECT CAST({column} AS DATE) AS day, count(*) AS rows FROM {quoted(table)}"
+        with duckdb.connect() as connection:
+            self._register(connection, table)
+            return connection.sql(f"{select} GROUP BY 1 ORDER BY 1").df()
+
+    def daily(self) -> pd.DataFrame | None:
+        """The series of the team's picture: `day` and its numbers; None without its table."""
+        picture = self.team.picture
+        if picture is None or picture.table not in self.tables:
+            return None
+        with duckdb.connect() as connection:
+            self._register(connection, picture.table)
+            return connection.sql(picture.query).df()
+
+    def _register(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+        iceberg, snapshot = self.tables[table]
+        warehouse.view(connection, table, iceberg, snapshot_id=snapshot)
+
+    def queries(self) -> dict[str, str]:
+        """The SQL that recomputes each tile, to be run on `connect()`."""
+        first = [facts.name for facts in self.team.tables if facts.tier == 1]
+        required = {
+            facts.name: self.required(facts.name)
+            for facts in self.team.tables
+            if facts.name in self.tables and self.required(facts.name)
+        }
+        return {
+            "freshness": queries.fresh_days(first),
+            "success": queries.first_attempts(self.window),
+            "completeness": queries.filled_cells(required) if required else "",
+            "publishes": queries.audited_publishes(self.window),
+        }
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB with the published tables, `runs`, `expected`, `versions` and `days`."""
+        connection = duckdb.connect(config={"TimeZone": "UTC"})
+        for table in self.tables:
+            self._register(connection, table)
+        names = [facts.name for facts in self.team.tables]
+        days: list[dict[str, object]] = []
+        versions: list[pd.DataFrame] = []
+        for name in names:
+            promised = self._promised(name, self.window, self.grace(name))
+            for day, span in promised.days(self.team.zone) if promised else ():
+                row = {"table": name, "day": day, "starts_at": span.start, "ends_at": span.end}
+                days.append(row)
+            if (frame := self.versions(name)) is not None:
+                versions.append(frame.assign(table=name))
+        expected = [
+            {
+                "table": facts.name,
+                "tier": facts.tier,
+                "due_at": due,
+                "grace": self.grace(facts.name),
+            }
+            for facts in self.team.tables
+            for due in self.due(facts.name)
+        ]
+        frames = {"expected": pd.DataFrame(expected), "days": pd.DataFrame(days)}
+        if versions:
+            frames["versions"] = pd.concat(versions, ignore_index=True)
+        if self.team.runs is not None:
+            frames["runs"] = self.team.runs
+        for name, frame in frames.items():
+            if len(frame.columns):
+                connection.register("frame", frame)
+                connection.execute(f"CREATE TABLE {name} AS SELECT * FROM frame")
+        return connection
+
+
+def _limit(objective: Objective) -> timedelta:
+    return objective.limit if isinstance(objective.limit, timedelta) else timedelta(0)

@@ -1,0 +1,102 @@
+"""Edge: parts of page one as HTML, safe for any text, readable without scripts or network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dataops_lib import diagnosis as diagnosis_
+from dataops_lib import headlines
+from dataops_lib.diagnosis import Diagnosis
+from dataops_lib.finding import Finding
+
+TEMPLATES = Path(__file__).parent / "templates"
+RECORD = "application/vnd.dataops.diagnosis+json"
+MARKS = {"ok": "●", "warn": "▲", "fail": "✖", "unknown": "○"}
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of HTML that a notebook shows, and what it says in one line of text."""
+
+    html: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Record:
+    """A diagnosis in a form that the report's runner takes out of the executed notebook."""
+
+    diagnosis: Diagnosis
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        record = {"headline": headlines.page_one(self.diagnosis)} | self.diagnosis.as_dict()
+        return {"text/plain": repr(self), RECORD: record}
+
+    def __repr__(self) -> str:
+        found = len(self.diagnosis.findings)
+        return f"Recorded {found} findings of team {self.diagnosis.team} in diagnosis.json."
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of this folder; every value is escaped."""
+    return _environment().get_template(template).render(**values)
+
+
+def css(name: str) -> str:
+    """One of our style sheets, to be put into a page."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _part(template: str, text: str, **values: Any) -> Html:
+    shared = {"css": css("page_one.css"), "marks": MARKS, "words": headlines.WORDS}
+    return Html(render(template, **shared, **values), text)
+
+
+def page_one(diagnosis: Diagnosis) -> Html:
+    """Headline sentence and tiles."""
+    headline = headlines.page_one(diagnosis)
+    values = {"diagnosis": diagnosis, "headline": headline, "day": headlines.day}
+    return _part("page_one.html.j2", headline, **values)
+
+
+def levels(diagnosis: Diagnosis) -> Html:
+    """Service levels of every table, by tier."""
+    rows = [(seen.table, diagnosis_.judge(seen)) for seen in diagnosis.tables]
+    titles = [title for title, _ in diagnosis_.SLIS.values()]
+    text = headlines.tables(diagnosis)
+    return _part("levels.html.j2", text, diagnosis=diagnosis, rows=rows, titles=titles)
+
+
+def unknowns(diagnosis: Diagnosis) -> Html:
+    """What nobody can know from these inputs."""
+    otherwise = "Every input that this report reads was given."
+    text = f"{len(diagnosis.unknowns)} things we do not know"
+    return _part("findings.html.j2", text, findings=diagnosis.unknowns, otherwise=otherwise)
+
+
+def findings(found: Sequence[Finding], otherwise: str = "Nothing to report.") -> Html:
+    """Findings as a list."""
+    return _part("findings.html.j2", f"{len(found)} findings", findings=found, otherwise=otherwise)

@@ -1,0 +1,197 @@
+"""Edge: builds the example warehouses: aside, and switched in one step, only when inputs changed."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from dataops_lib import files, teams, windows
+from dataops_lib.errors import DataError, TeamError
+
+DATA = teams.HOME / "data"
+ENGINES = ("duckdb", "pyarrow", "pyiceberg")
+FOLDERS = ("sources", "pipelines", "contracts")
+FILES = ("team.yaml", "slos.yaml", "faults.yaml")
+FORMAT = 1  # raise it when the layout of a build changes
+
+
+def ensure(names: Sequence[str] | None = None, *, root: Path | str | None = None) -> list[Path]:
+    """Build what is missing or out of date among the example teams, two at a time.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Teams to look at; those without a `replay:` in team.yaml need nothing. Default: all.
+
+    Returns
+    -------
+    list of Path
+        The finished build of each example team.
+
+    Raises
+    ------
+    DataError
+        If a replay could not be built, with the reason.
+    """
+    folders = [teams.folder_of(name, root) for name in names or teams.names(root)]
+    examples = [folder for folder in folders if teams.team_file(folder).replay]
+    stale = [folder for folder in examples if not is_current(folder)]
+    if len(stale) == 1:
+        build(stale[0])
+    elif stale:
+        with ProcessPoolExecutor(min(2, len(stale)), mp_context=get_context("spawn")) as pool:
+            list(pool.map(build, stale, range(len(stale))))
+    return [path for folder in examples if (path := teams.current_build(folder))]
+
+
+def is_current(folder: Path) -> bool:
+    """Whether the finished build was made from exactly these inputs, in this place."""
+    current = teams.current_build(folder)
+    if current is None:
+        return False
+    try:
+        made = json.loads((current / "built.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return made == _made(folder, current)
+
+
+def build(folder: Path, position: int = 0, until: date | None = None) -> Path:
+    """Replay one example team into a new folder and switch to it when it is complete.
+
+    A kill at any moment leaves the build that was there before, or none. Half-built folders are
+    removed by the next build.
+
+    Parameters
+    ----------
+    folder : Path
+        The team's folder.
+    position : int
+        Line of the progress bar.
+    until : date, optional
+        Stop before this day; default: the end that team.yaml names.
+    """
+    home = teams.warehouse_folder(folder)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _only_one(home):
+            if until is None and is_current(folder):  # somebody else has just built it
+                return home / (home / "current").read_text(encoding="utf-8")
+            path = Path(tempfile.mkdtemp(prefix="build-", dir=home))
+            _replay(folder, path, until, position)
+            files.write(path / "built.json", json.dumps(_made(folder, path)))
+            previous = teams.current_build(folder)
+            files.write(home / "current", path.name)
+            for old in home.glob("build-*"):  # a reader may still be in the previous one
+                if old not in (path, previous):
+                    shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"the warehouse of {folder.name!r} cannot be built: {error}") from error
+    return path
+
+
+def _replay(folder: Path, path: Path, until: date | None, position: int) -> None:
+    import duckdb
+    from tqdm import tqdm
+
+    from dataops_lib import history, located, stage, warehouse
+    from dataops_lib.models import FaultFile
+
+    given = teams.Files(folder)
+    parts = teams.read(given)
+    faults = given.take(
+        "faults.yaml", lambda t, file: located.validate(FaultFile, located.loads(t, file))
+    )
+    if given.problems:
+        raise TeamError(given.problems)
+    file = parts["file"]
+    span = file.replay
+    (path / "tables").mkdir()
+    catalog = warehouse.open(SimpleNamespace(catalog=teams.local_catalog(path)))
+    with duckdb.connect(config={"threads": 1}) as connection:
+        world = stage.Stage(
+            file=file,
+            folder=folder,
+            build=path,
+            data=DATA,
+            faults=faults.faults if faults else (),
+            contracts=parts["contracts"] or {},
+            catalog=catalog,
+            connection=connection,
+            clock=stage.Clock(windows.midnight(span.first_day, file.zone)),
+        )
+        world.prepare(span.first_day)
+        todo = world.attempts(until or span.until)
+        for attempt in tqdm(todo, desc=f"replay {file.name}", position=position, disable=None):
+            world.run(attempt)
+    frames = {"runs.csv": (world.runs, history.RUNS), "alerts.csv": (world.alerts, history.ALERTS)}
+    for name, (rows, columns) in frames.items():
+        files.write(path / name, history.dumps(history.frame(rows, columns), columns))
+    files.write(path / "blocked.json", json.dumps(world.blocked, default=str, indent=1))
+    files.write(path / "landings.json", json.dumps(world.landings, default=str, indent=1))
+
+
+def _made(folder: Path, path: Path) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "place": str(path),  # Iceberg metadata holds absolute paths: a moved clone is rebuilt
+        "inputs": fingerprint(folder),
+    }
+
+
+def fingerprint(folder: Path) -> str:
+    """sha256 of all that a replay depends on: data, models, faults, library, versions."""
+    digest = hashlib.sha256()
+    paths = [folder / name for name in FILES]
+    paths += [path for name in FOLDERS for path in sorted((folder / name).rglob("*"))]
+    paths += sorted((DATA / "flights").glob("*.parquet")) + library()
+    for path in paths:
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for engine in ENGINES:
+        digest.update(f"{engine} {version(engine)}".encode())
+    digest.update(f"python {sys.version_info[:2]}".encode())
+    return digest.hexdigest()
+
+
+def library() -> list[Path]:
+    """The modules that this one imports, directly or not: those a rebuild depends on."""
+    home = Path(__file__).parent
+    found: set[Path] = set()
+    waiting = [Path(__file__)]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dataops_lib"):
+                names = [node.module or "", *(f"{node.module}.{name.name}" for name in node.names)]
+                modules = (home / f"{name.split('.')[1]}.py" for name in names if "." in name)
+                waiting += [module for module in modules if module.is_file()]
+    return sorted(found)
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Hold the build lock; SQLite's lock works on every system and dies with its process."""
+    lock = sqlite3.connect(home / "lock.db", timeout=600, isolation_level=None)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        lock.close()

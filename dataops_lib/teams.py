@@ -1,0 +1,391 @@
+"""Edge: the one reader of team folders: files in, frozen values out, all mistakes at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+from pydantic import ConfigDict, Field
+
+from dataops_lib import contract, history, lineage, located, slo, windows
+from dataops_lib.errors import DataError, Problem, TeamError, UsageError
+from dataops_lib.models import VARIABLE, Catalog, Pipeline, Table, TeamFile
+
+HOME = Path(__file__).resolve().parents[1]
+SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+Value = TypeVar("Value")
+NEEDED_FOR = {  # what stays unknown when a file is missing
+    "slos.yaml": "which promises were kept, and the error budgets",
+    "contracts": "completeness, and the audits of the tables",
+    "assessment.yaml": "the maturity level and the next step",
+    "runs.csv": "run success, freshness, publishes blocked and incidents",
+    "alerts.csv": "who noticed first, and how noisy alerts are",
+}
+
+
+class Team(TeamFile):
+    """One team as its folder describes it, cut to what was known at `as_of`.
+
+    `as_of` is a date in the team's zone; everything from 00:00 of that day on is left out. A value
+    that no file gives is None, and `missing` says what stays unknown without it. `inputs` holds the
+    sha256 of every file that was read.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+    folder: Path
+    as_of: date
+    slos: tuple[slo.SLO, ...] | None
+    contracts: Mapping[str, contract.Contract] | None
+    assessment: Mapping[str, Any] | None
+    runs: pd.DataFrame | None = Field(repr=False)
+    alerts: pd.DataFrame | None = Field(repr=False)
+    missing: Mapping[str, str]
+    inputs: Mapping[str, str] = Field(repr=False)
+
+    @property
+    def as_of_at(self) -> datetime:
+        """The UTC time at which `as_of` begins in the team's zone."""
+        return windows.midnight(self.as_of, self.zone)
+
+    def window(self, days: int = 30) -> windows.Window:
+        """The `days` days before `as_of`."""
+        return windows.rolling(self.as_of, days=days, zone=self.zone)
+
+    def table(self, name: str) -> Table:
+        """The table called `name`."""
+        return next(table for table in self.tables if table.name == name)
+
+    def pipeline_of(self, table: str) -> Pipeline:
+        """The pipeline that loads `table`."""
+        name = self.table(table).pipeline
+        return next(pipeline for pipeline in self.pipelines if pipeline.name == name)
+
+    def expected(self, table: str, window: windows.Window) -> list[datetime]:
+        """UTC times in `window` at which a load of `table` was due, by its pipeline's schedule."""
+        pipeline = self.pipeline_of(table)
+        zone = pipeline.zone or self.zone
+        start = max(window.start, windows.midnight(pipeline.first_due, zone))
+        if start >= window.end:
+            return []
+        return windows.due_times(pipeline.schedule, zone, windows.Window(start, window.end))
+
+    @cached_property
+    def lineage(self) -> Mapping[str, tuple[str, ...]]:
+        """The inputs of each model, read from its SELECT; empty without models."""
+        return lineage.read(self.folder / "pipelines")
+
+    def downstream(self, name: str) -> tuple[str, ...]:
+        """Published tables that are built from `name`, directly or not, nearest first."""
+        published = {table.name for table in self.tables}
+        return tuple(t for t in lineage.downstream(self.lineage, name) if t in published)
+
+
+def root_folder(root: Path | str | None = None) -> Path:
+    """Where team folders are: `root`, or DATAOPS_TEAMS_DIR, or data/teams of the clone."""
+    chosen = root or os.environ.get("DATAOPS_TEAMS_DIR") or HOME / "data" / "teams"
+    return Path(chosen).expanduser().resolve()
+
+
+def warehouse_folder(folder: Path) -> Path:
+    """Where the replay of a team folder is kept: in the clone, or beside folders outside of it."""
+    if folder.parent == HOME / "data" / "teams":
+        return HOME / "warehouse" / folder.name
+    return folder.parent / ".warehouse" / folder.name
+
+
+def current_build(folder: Path) -> Path | None:
+    """The finished replay of a team folder; None when there is none."""
+    home = warehouse_folder(folder)
+    try:
+        build = home / (home / "current").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    return build if build.is_dir() else None
+
+
+def names(root: Path | str | None = None) -> list[str]:
+    """The teams that have a folder."""
+    found = (path.parent.name for path in root_folder(root).glob("*/team.yaml"))
+    return sorted(name for name in found if SLUG.fullmatch(name))
+
+
+def folder_of(team: str, root: Path | str | None = None) -> Path:
+    """The folder of `team`.
+
+    Raises
+    ------
+    UsageError
+        If the name is not a slug (so never a path), or there is no such team.
+    """
+    checked_name(team)
+    base = root_folder(root)
+    if not (base / team / "team.yaml").is_file():
+        known = ", ".join(names(base)) or "none yet; `dataops new-team NAME` makes one"
+        raise UsageError(f"there is no team {team!r} in {base}. Teams there: {known}")
+    return base / team
+
+
+def checked_name(team: str) -> str:
+    """`team` itself if it is a slug; otherwise a UsageError that says what a name looks like."""
+    if len(team) > 60 or not SLUG.fullmatch(team):
+        raise UsageError(
+            f"{team[:80]!r} is not a team name: use lower-case letters, digits, - and _, "
+            "beginning with a letter, for example flights"
+        )
+    return team
+
+
+def when(as_of: str | date | None, *, today: date) -> date | None:
+    """Read an `as_of`: a date, "today", or "last-month" (the first day of this month).
+
+    Raises
+    ------
+    UsageError
+        If the text is none of these.
+
+    Examples
+    --------
+    >>> when("last-month", today=date(2026, 11, 22))
+    datetime.date(2026, 11, 1)
+    """
+    if as_of is None or isinstance(as_of, date):
+        return as_of
+    named = {"today": today, "last-month": today.replace(day=1)}
+    try:
+        return named.get(as_of) or date.fromisoformat(as_of)
+    except ValueError:
+        message = f"as_of is {as_of!r}, but must be a date such as 2013-03-01, last-month or today"
+        raise UsageError(message) from None
+
+
+def load(team: str, *, as_of: str | date | None = None, root: Path | str | None = None) -> Team:
+    """Read the folder of `team` as it stood at `as_of` (default: the end of what is known).
+
+    Parameters
+    ----------
+    team : str
+        A folder under `root`.
+    as_of : date or str, optional
+        A date in the team's zone, "last-month" or "today".
+    root : path, optional
+        Where team folders are; see `root_folder`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such team, or `as_of` lies outside what was replayed.
+    TeamError
+        With all mistakes of all files, if the folder cannot be used.
+    DataError
+        If an example team has not been replayed yet.
+    """
+    folder = folder_of(team, root)
+    files = Files(folder)
+    parts = read(files)
+    if files.problems:
+        raise TeamError(files.problems)
+    file: TeamFile = parts.pop("file")
+    day = _as_of(file, as_of)
+    build = _build(folder, file)
+    runs, alerts = read_history(files, build)
+    if files.problems:
+        raise TeamError(files.problems)
+    moment = windows.midnight(day, file.zone)
+    return Team.model_construct(
+        **dict(file) | parts,
+        folder=folder,
+        as_of=day,
+        runs=None if runs is None else history.known_at(runs, moment),
+        alerts=None if alerts is None else alerts[alerts["alerted_at"] < moment],
+        catalog=_catalog(file, build),
+        missing={name: NEEDED_FOR[name] for name in files.absent},
+        inputs=files.hashes,
+    )
+
+
+def team_file(folder: Path) -> TeamFile:
+    """What the team.yaml of `folder` says; TeamError with all mistakes if it is wrong."""
+    files = Files(folder)
+    file = files.take("team.yaml", partial(_team_file, name=folder.name))
+    if file is None:
+        raise TeamError(files.problems)
+    return file
+
+
+def problems(team: str, *, root: Path | str | None = None) -> list[Problem]:
+    """Every mistake of a team's files; empty when the folder can be used."""
+    files = Files(folder_of(team, root))
+    read(files)
+    read_history(files, None)
+    return sorted(set(files.problems))
+
+
+def read(files: Files) -> dict[str, Any]:
+    """Everything a person wrote: team.yaml, SLOs, contracts, answers, models."""
+    parts: dict[str, Any] = {
+        "file": files.take("team.yaml", partial(_team_file, name=files.folder.name)),
+        "slos": files.take("slos.yaml", lambda text, file: tuple(slo.loads(text, file=file))),
+        "contracts": files.contracts(),
+        "assessment": files.take("assessment.yaml", lambda t, file: located.loads(t, file).data),
+    }
+    files.attempt(lambda: lineage.read(files.folder / "pipelines"))
+    if parts["file"] is not None:
+        files.problems += _cross_check(parts["file"], parts["slos"], parts["contracts"])
+    return parts
+
+
+def read_history(
+    files: Files, build: Path | None
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Runs and alerts, from the replay if the team is an example, else from its folder."""
+    runs = files.take("runs.csv", partial(history.loads, columns=history.RUNS), build)
+    alerts = files.take("alerts.csv", partial(history.loads, columns=history.ALERTS), build)
+    return runs, alerts
+
+
+class Files:
+    """The files of one folder: what was read, what is absent, what is wrong."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.absent: list[str] = []
+        self.hashes: dict[str, str] = {}
+
+    def attempt(self, read: Callable[[], Value]) -> Value | None:
+        try:
+            return read()
+        except TeamError as error:
+            self.problems += error.problems
+            return None
+
+    def take(self, name: str, read: Callable[..., Value], base: Path | None = None) -> Value | None:
+        """What `read(text, file=name)` gives; None when the file is absent or wrong."""
+        path = (base or self.folder) / name
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            self.absent.append(name)
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            fix = "make it a readable text file in UTF-8"
+            self.problems.append(Problem(name, None, "", f"cannot be read ({error})", fix))
+            return None
+        self.hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+        return self.attempt(lambda: read(text, file=name))
+
+    def contracts(self) -> dict[str, contract.Contract] | None:
+        """Contracts by the name of their table; None when the team has none."""
+        paths = sorted((self.folder / "contracts").glob("*.yaml"))
+        if not paths:
+            self.absent.append("contracts")
+            return None
+        named = (f"contracts/{path.name}" for path in paths)
+        found = [self.take(name, contract.loads) for name in named]
+        return {agreed.table: agreed for agreed in found if agreed is not None}
+
+
+def _team_file(text: str, file: str, name: str) -> TeamFile:
+    read = located.loads(text, file)
+    team = located.validate(TeamFile, read)
+    if team.name != name:
+        fix = f"write `name: {name}`, or rename the folder"
+        raise TeamError([read.problem(("name",), f"is {team.name!r} in the folder {name!r}", fix)])
+    return team
+
+
+def _cross_check(
+    file: TeamFile,
+    slos: tuple[slo.SLO, ...] | None,
+    contracts: Mapping[str, contract.Contract] | None,
+) -> list[Problem]:
+    """Names that one file uses and another does not know."""
+    pipelines = {pipeline.name for pipeline in file.pipelines}
+    tables = {table.name for table in file.tables}
+    people = {person.name for person in file.people}
+    used = [
+        *(("team.yaml", "tables", table.pipeline, pipelines, "pipelines") for table in file.tables),
+        *(("team.yaml", "consumers", c.table, tables, "tables") for c in file.consumers),
+        *(
+            ("slos.yaml", "name", table, tables, "tables")
+            for table in {s.table for s in slos or ()}
+        ),
+        *(("contracts", "name", table, tables, "tables") for table in contracts or ()),
+    ]
+    if people:
+        used += [("team.yaml", "tables", table.owner, people, "people") for table in file.tables]
+    return [
+        Problem(
+            name,
+            None,
+            field,
+            f"{value!r} is not in `{where}` of team.yaml",
+            f"add it there, or write one of: {', '.join(sorted(known)) or 'none yet'}",
+        )
+        for name, field, value, known, where in used
+        if value not in known
+    ]
+
+
+def _as_of(file: TeamFile, as_of: str | date | None) -> date:
+    """The day to report on; refused after the end of a replay or before its first day."""
+    day = when(as_of, today=datetime.now(UTC).astimezone(windows.ZoneInfo(file.zone)).date())
+    span = file.replay
+    if span is None:
+        return day or datetime.now(UTC).astimezone(windows.ZoneInfo(file.zone)).date()
+    day = day or span.until
+    if not span.first_day < day <= span.until:
+        raise UsageError(
+            f"as_of is {day}, but team {file.name!r} was replayed from {span.first_day} to "
+            f"{span.until}: choose a day after {span.first_day} and not after {span.until}"
+        )
+    return day
+
+
+def _build(folder: Path, file: TeamFile) -> Path | None:
+    """The finished replay of an example team; None for a team of your own."""
+    if file.replay is None:
+        return None
+    build = current_build(folder)
+    if build is None:
+        message = f"the warehouse of {file.name!r} is not built yet; run `dataops demo`"
+        raise DataError(message)
+    return build
+
+
+def local_catalog(build: Path) -> Catalog:
+    """The catalog of one replay: SQLite and a folder of tables, inside the build."""
+    properties = {
+        "type": "sql",
+        "uri": f"sqlite:///{(build / 'catalog.db').as_posix()}",
+        "warehouse": (build / "tables").as_uri(),
+    }
+    return Catalog.model_construct(name="dataops", namespace="marts", properties=properties)
+
+
+def _catalog(file: TeamFile, build: Path | None) -> Catalog | None:
+    """Where the tables are: the replay's catalog, or the team's own with its secrets filled in."""
+    if build is not None:
+        return local_catalog(build)
+    if file.catalog is None:
+        return None
+    filled = {key: _filled(value, key) for key, value in file.catalog.properties.items()}
+    return file.catalog.model_copy(update={"properties": filled})
+
+
+def _filled(value: str, key: str) -> str:
+    for name in VARIABLE.findall(value):
+        if name not in os.environ:
+            message = f"uses ${{{name}}}, but the environment has no {name}"
+            raise TeamError(
+                [Problem("team.yaml", None, f"catalog.properties.{key}", message, f"export {name}")]
+            )
+    return VARIABLE.sub(lambda match: os.environ[match[1]], value)
