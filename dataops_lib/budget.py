@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
 from scipy import special
 
 from dataops_lib.finding import Finding
@@ -111,6 +114,36 @@ def runs_to_prove(target: SLO | Target, confidence: float = 0.95, failures: int 
     """
     bad = float(1 - _target(target))
     return _smallest(lambda n: special.bdtr(failures, n, bad) <= 1 - confidence, failures + 1)
+
+
+def alternatives(n: int, target: SLO | Target, per_day: float = 1) -> list[str]:
+    """What to do instead when `n` runs cannot tell whether `target` is kept."""
+    wanted = _target(target)
+    needed = runs_to_allow(float(wanted))
+    found = [f"count over {math.ceil(needed / per_day)} days ({needed} runs)"]
+    if n > 1:
+        lower = Fraction(math.floor((1 - Fraction(1, n)) * 1000), 1000)
+        found.append(f"promise {_shown(lower)}, which lets one of {n} runs fail")
+        found.append(f"pool {math.ceil(needed / n)} pipelines of a tier")
+    return [*found, "promise minutes of freshness"]
+
+
+def evidence(good: float, total: float, target: SLO | Target) -> str:
+    """What the runs show, in one sentence that states its assumption.
+
+    >>> evidence(30, 30, 0.995)[:52]
+    '30 of 30 good: at least 90.5 % with 95 % confidence,'
+    """
+    if total == 0:
+        return "nothing was measured, so nothing is shown"
+    least, likely = (
+        percent(round(proven(good, total), 3)),
+        percent(round(chance(good, total, target), 2)),
+    )
+    return (
+        f"{good:g} of {total:g} good: at least {least} with 95 % confidence, {likely} chance that "
+        f"it is {_shown(_target(target))} or better, if failures are independent"
+    )
 
 
 def interval(
@@ -218,6 +251,109 @@ def _verdict(
     if Fraction(good) >= Fraction(total) * target:
         return "met", "ok", "Nothing to do"
     return "breached", "fail", "Follow the error budget policy"
+
+
+def burndown(
+    history: pd.DataFrame, target: SLO | Target, *, expected_total: float | None = None
+) -> pd.DataFrame:
+    """How the budget of a period was spent, day by day.
+
+    `history` has day, good and total (or bad), in events or minutes; `expected_total` is that of
+    the whole period where it is not over yet. Returns day, bad and remaining (ratio of the
+    budget at the end of the day, never clamped; NaN when nothing was measured).
+    """
+    good, total = _good_total(history)
+    whole = float(total.sum()) if expected_total is None else expected_total
+    allowed = whole * float(1 - _target(target))
+    left = 1 - (total - good).cumsum() / allowed if allowed else total * math.nan
+    return pd.DataFrame({"day": history["day"], "bad": total - good, "remaining": left})
+
+
+def backtest(
+    history: pd.DataFrame, targets: Iterable[Target], windows: Iterable[int]
+) -> pd.DataFrame:
+    """What could have been promised: every target with every window of days, on known history.
+
+    `history` has one row a day: day, good and total (or bad). Returns target, window_days,
+    green_ratio (of the days on which a whole window was behind us), worst_ratio, longest_red_days
+    and history_days, the days it rests on; NaN where the history is shorter than the window.
+    """
+    good, total = _good_total(history)
+    rows = []
+    for window in windows:
+        summed = total.rolling(window).sum()
+        known = summed > 0
+        bad = (total - good).rolling(window).sum()[known]
+        share = 1 - bad / summed[known]
+        for target in targets:
+            allowed = summed[known] * float(1 - _target(target))
+            red = bad > allowed * (1 + 1e-12)  # sums of floats: a budget spent exactly is kept
+            streak = red.groupby((~red).cumsum()).sum().max() if len(red) else math.nan
+            green = 1 - red.mean() if len(red) else math.nan
+            worst = share.min() if len(red) else math.nan
+            rows.append((as_target(target), window, green, worst, streak, len(history)))
+    names = ["target", "window_days", "green_ratio", "worst_ratio", "longest_red_days"]
+    return pd.DataFrame(rows, columns=[*names, "history_days"])
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How often a promise would hold: counted in runs and in minutes, simulated and exact."""
+
+    runs: int
+    allowed_failures: int
+    runs_met_exact: float  # chance in [0, 1], by the binomial: the check on the simulation
+    runs_met_simulated: float
+    budget_minutes: float
+    minutes_met: float  # chance in [0, 1]
+    bad_minutes: Mapping[str, float]  # of a month: p50, p90, p99
+    months: int
+
+
+def simulate(
+    target: SLO | Target,
+    *,
+    success_rate: float,
+    incidents_per_month: float,
+    median_minutes: float,
+    runs: int = 30,
+    spread: float = 1.0,
+    period_days: float = 30,
+    months: int = 100_000,
+    seed: int = 0,
+) -> Outlook:
+    """What would happen if we promised `target`: months of runs, and months of incidents.
+
+    Runs fail independently with 1 - `success_rate`. Incidents arrive by a Poisson law and last
+    lognormally: `median_minutes`, and `spread` as the standard deviation of the logarithm (1: one
+    in six lasts 2.7 times the median or more). Overlaps are added up, so minutes are pessimistic.
+    """
+    if not 0 <= success_rate <= 1 or not 0 <= incidents_per_month <= 100 or median_minutes <= 0:
+        raise ValueError("success_rate is in 0..1, incidents_per_month in 0..100, minutes above 0")
+    random = np.random.default_rng(seed)
+    may_fail = allowed_failures(runs, target)
+    failed = random.binomial(runs, 1 - success_rate, months)
+    incidents = random.poisson(incidents_per_month, months)
+    lengths = random.lognormal(math.log(median_minutes), spread, int(incidents.sum()))
+    bad = np.bincount(np.repeat(np.arange(months), incidents), lengths, months)
+    bad = np.minimum(bad, period_days * 1440)
+    allowed = period_days * 1440 * float(1 - _target(target))
+    quantiles = dict(zip(("p50", "p90", "p99"), np.quantile(bad, [0.5, 0.9, 0.99]), strict=True))
+    return Outlook(
+        runs,
+        may_fail,
+        float(special.bdtr(may_fail, runs, 1 - success_rate)),
+        float((failed <= may_fail).mean()),
+        allowed,
+        float((bad <= allowed).mean()),
+        {name: float(minutes) for name, minutes in quantiles.items()},
+        months,
+    )
+
+
+def _good_total(history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    good = history["good"].astype(float)
+    return good, history["total"].astype(float) if "total" in history else good + history["bad"]
 
 
 def _target(value: SLO | Target) -> Fraction:

@@ -1,4 +1,4 @@
-"""Domain: what a promise about a table is: a limit, a share of good, a period, and its words."""
+"""Domain: what a promise about a table says, and what a measurement of it holds."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ _OBJECTIVE = re.compile(
     r"(?:\s*(?:for|,)\s*(?P<share>[+-]?[\w.]+)\s*%(?:\s+of\s+\w+)?)?"
     r"\s*(?:\((?P<period>[^()]*)\))?",
     re.IGNORECASE,
+)
+
+_BUDGET = re.compile(
+    r"(?P<share>[\d.]+)\s*%(?:\s*=\s*(?P<time>[\d.]+)\s*(?P<unit>minutes?|hours?)/(?P<per>\w+))?"
 )
 
 
@@ -235,6 +239,36 @@ class BudgetText:
     time: timedelta | None = None
     per: str = "month"
 
+    def __str__(self) -> str:
+        share = _plain(self.share, True)
+        if self.time is None:
+            return share
+        hours = Decimal(self.time // timedelta(microseconds=1)) / 3_600_000_000
+        return f"{share} = {hours.normalize():f} hours/{self.per}"
+
+
+def parse_budget(text: str) -> BudgetText:
+    """What "0.5% = 3.6 hours/month" says.
+
+    Examples
+    --------
+    >>> parse_budget("0.5% = 3.6 hours/month").time
+    datetime.timedelta(seconds=12960)
+    """
+    match = _BUDGET.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise InvalidOperation
+        share = 1 - as_target(f"{100 - Decimal(match['share'])}%")
+        time = Decimal(match["time"]) if match["time"] else None
+    except InvalidOperation:
+        fix = "Write it like '0.5% = 3.6 hours/month'"
+        raise TargetError(f"{text!r} is not an error budget", fix) from None
+    if time is None:
+        return BudgetText(share)
+    minutes = time * (60 if match["unit"].startswith("hour") else 1)
+    return BudgetText(share, timedelta(microseconds=int(minutes * 60_000_000)), match["per"])
+
 
 @dataclass(frozen=True)
 class SLO:
@@ -298,3 +332,59 @@ class SLO:
     def period(self) -> Period:
         """The period of the promise; 30 days when it names none, as the article's budgets do."""
         return self.objective.period or Period(days=30)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Good events among those whose outcome is known; `unknown` ones stand beside them.
+
+    `source` is metadata, scan or run history; `how` says what was counted; `observations` is the
+    number of rows, landings or runs it rests on; `ignored` events were recorded but not promised.
+    """
+
+    good: float
+    total: float
+    unknown: float = 0
+    source: str = ""
+    how: str = ""
+    observations: int = 0
+    ignored: int = 0
+
+    @property
+    def ratio(self) -> float | None:
+        """Share of good among the known, in [0, 1]; None without known events."""
+        return self.good / self.total if self.total > 0 else None
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of events whose outcome is known, in [0, 1]; None when nothing was promised."""
+        promised = self.total + self.unknown
+        return self.total / promised if promised > 0 else None
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The ratio if all unknown events were bad, and if all were good."""
+        promised = self.total + self.unknown
+        if promised <= 0:
+            return None
+        return self.good / promised, (self.good + self.unknown) / promised
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """Promised time in minutes, fractions kept: good + bad + unknown + excluded = all of it."""
+
+    good: float
+    bad: float
+    unknown: float = 0.0
+    excluded: float = 0.0
+    source: str = "metadata"
+    how: str = ""
+    observations: int = 0
+
+    @property
+    def total(self) -> float:
+        """Minutes whose state is known."""
+        return self.good + self.bad
+
+    ratio, coverage, bounds = Measurement.ratio, Measurement.coverage, Measurement.bounds

@@ -6,86 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
+from dataops_lib.objective import Measurement, Minutes
 from dataops_lib.windows import Window, due_times
 
 MICROSECONDS = timedelta(microseconds=1)
 GOOD_RUNS = frozenset({"published", "success"})
 OPEN_RUNS = frozenset({"", "running", "queued", "unknown"})  # nobody knows yet how they end
 RERUNS = frozenset({"manual", "rerun"})
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Good events among those whose outcome is known; `unknown` ones stand beside them.
-
-    `source` is metadata, scan or run history; `how` says what was counted; `observations` is the
-    number of rows, landings or runs it rests on; `ignored` events were recorded but not promised.
-    """
-
-    good: float
-    total: float
-    unknown: float = 0
-    source: str = ""
-    how: str = ""
-    observations: int = 0
-    ignored: int = 0
-
-    @property
-    def ratio(self) -> float | None:
-        """Share of good among the known, in [0, 1]; None without known events."""
-        return self.good / self.total if self.total > 0 else None
-
-    @property
-    def coverage(self) -> float | None:
-        """Share of events whose outcome is known, in [0, 1]; None when nothing was promised."""
-        promised = self.total + self.unknown
-        return self.total / promised if promised > 0 else None
-
-    @property
-    def bounds(self) -> tuple[float, float] | None:
-        """The ratio if all unknown events were bad, and if all were good."""
-        promised = self.total + self.unknown
-        if promised <= 0:
-            return None
-        return self.good / promised, (self.good + self.unknown) / promised
-
-
-@dataclass(frozen=True)
-class Minutes:
-    """Promised time in minutes, fractions kept: good + bad + unknown + excluded = all of it."""
-
-    good: float
-    bad: float
-    unknown: float = 0.0
-    excluded: float = 0.0
-    source: str = "metadata"
-    how: str = ""
-    observations: int = 0
-
-    @property
-    def measurement(self) -> Measurement:
-        """The same as good of total minutes."""
-        total = self.good + self.bad
-        return Measurement(self.good, total, self.unknown, self.source, self.how, self.observations)
-
-    @property
-    def ratio(self) -> float | None:
-        """Share of good among good and bad minutes, in [0, 1]; None when there are none."""
-        return self.measurement.ratio
-
-    @property
-    def coverage(self) -> float | None:
-        """Share of the promised minutes whose state is known."""
-        return self.measurement.coverage
-
-    @property
-    def bounds(self) -> tuple[float, float] | None:
-        """The ratio if all unknown minutes were bad, and if all were good."""
-        return self.measurement.bounds
 
 
 # Freshness --------------------------------------------------------------------------------------
@@ -162,7 +94,8 @@ def content_freshness(
     `publishes` has published_at and newest_event_at (UTC). A backfill of old partitions does not
     make the table younger; a record from the future counts as being as new as its publish.
     """
-    fresh, future = _content(publishes, max_age)
+    at, reached, future = _reached(publishes)
+    fresh = _Fresh.of(at, reached + max_age // MICROSECONDS)
     how = f"minutes in which the newest record was at most {max_age} old"
     how += f"; {future} publishes held records from the future" if future else ""
     return _split(fresh, Window(start, end), excluded, unknown, how)
@@ -173,11 +106,9 @@ def advancing(publishes: pd.DataFrame) -> list[datetime]:
 
     A green run without new rows, and a backfill of old partitions, are not among them.
     """
-    ordered = publishes.dropna(subset=["newest_event_at"]).sort_values("published_at")
-    newest = pd.to_datetime(ordered["newest_event_at"], utc=True)
-    before = newest.cummax().shift()
-    moved = ordered[before.isna() | (newest > before)]
-    return list(pd.to_datetime(moved["published_at"], utc=True).dt.to_pydatetime())
+    at, reached, _ = _reached(publishes)
+    moved = np.diff(reached, prepend=np.iinfo(np.int64).min // 2) > 0
+    return list(pd.to_datetime(at[moved], unit="us", utc=True).to_pydatetime())
 
 
 def by_day(
@@ -197,6 +128,17 @@ def by_day(
         minutes = _split(fresh, span, excluded, unknown, "")
         rows.append((day, minutes.good, minutes.bad, minutes.unknown, minutes.excluded))
     return pd.DataFrame(rows, columns=["day", "good", "bad", "unknown", "excluded"])
+
+
+def errors(
+    landings: Iterable[datetime], window: Window, *, step: timedelta, max_age: timedelta
+) -> pd.Series:
+    """Share of bad in [0, 1] in each whole `step` of `window`, by the time the step ends."""
+    at, size = _times(landings), step // MICROSECONDS
+    fresh = _Fresh.of(at, at + max_age // MICROSECONDS)
+    edges = np.arange(_microseconds(window.start), _microseconds(window.end) + 1, size)
+    ended_at = pd.to_datetime(edges[1:], unit="us", utc=True)
+    return pd.Series(1 - np.diff(fresh.until(edges)) / size, index=ended_at)
 
 
 @dataclass(frozen=True)
@@ -226,25 +168,25 @@ def _split(
     fresh: _Fresh, window: Window, excluded: Iterable[Window], unknown: Iterable[Window], how: str
 ) -> Minutes:
     start, end = _microseconds(window.start), _microseconds(window.end)
-    out = _merged(excluded, start, end)
-    silent = [*_merged(unknown, start, end), *out]
-    open_from, open_until = _gaps(_merged_spans(silent), start, end)
-    good = int((fresh.until(open_until) - fresh.until(open_from)).sum())
-    lost = sum(b - a for a, b in out)
-    valid = int((open_until - open_from).sum())
+    out = _union(_spans(excluded), start, end)
+    shut = _union([*_spans(unknown), *out], start, end)
+    edges = np.array([start, *(edge for span in shut for edge in span), end], dtype=np.int64)
+    opens, closes = edges[0::2], edges[1::2]
+    good = int((fresh.until(closes) - fresh.until(opens)).sum())
+    lost, valid = sum(b - a for a, b in out), int((closes - opens).sum())
     silent_time = end - start - valid - lost
     parts = [part / 60_000_000 for part in (good, valid - good, silent_time, lost)]
     seen = int(np.searchsorted(fresh.at, end) - np.searchsorted(fresh.at, start))
     return Minutes(parts[0], parts[1], parts[2], parts[3], how=how, observations=seen)
 
 
-def _content(publishes: pd.DataFrame, max_age: timedelta) -> tuple[_Fresh, int]:
+def _reached(publishes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, int]:
+    """Publish times in order, the newest record by then, and how many came from the future."""
     known = publishes.dropna(subset=["published_at", "newest_event_at"])
-    at = _series_times(known["published_at"])
+    at, newest = _column(known["published_at"]), _column(known["newest_event_at"])
     order = np.argsort(at, kind="stable")
-    at, newest = at[order], _series_times(known["newest_event_at"])[order]
-    reached = np.maximum.accumulate(np.minimum(newest, at)) if len(at) else at
-    return _Fresh.of(at, reached + max_age // MICROSECONDS), int((newest > at).sum())
+    at, newest = at[order], newest[order]
+    return at, np.maximum.accumulate(np.minimum(newest, at)), int((newest > at).sum())
 
 
 def _microseconds(moment: datetime) -> int:
@@ -255,33 +197,28 @@ def _microseconds(moment: datetime) -> int:
 
 def _times(moments: Iterable[datetime]) -> np.ndarray:
     if isinstance(moments, (pd.Series, pd.DatetimeIndex)):
-        return np.sort(_series_times(pd.Series(moments).dropna()))
+        return np.sort(_column(pd.Series(moments).dropna()))
     return np.sort(np.array([_microseconds(moment) for moment in moments], dtype=np.int64))
 
 
-def _series_times(column: pd.Series) -> np.ndarray:
-    zoned = pd.to_datetime(column, utc=True)
+def _column(times: pd.Series) -> np.ndarray:
+    zoned = pd.to_datetime(times, utc=True)
     return zoned.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
 
 
-def _merged(windows: Iterable[Window], start: int, end: int) -> list[tuple[int, int]]:
-    spans = [(_microseconds(w.start), _microseconds(w.end)) for w in windows]
-    return _merged_spans([(max(a, start), min(b, end)) for a, b in spans if a < end and b > start])
+def _spans(windows: Iterable[Window]) -> list[tuple[int, int]]:
+    return [(_microseconds(window.start), _microseconds(window.end)) for window in windows]
 
 
-def _merged_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _union(spans: Iterable[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """The spans cut to [start, end), in order and without overlap."""
     merged: list[tuple[int, int]] = []
-    for a, b in sorted(spans):
+    for a, b in sorted((max(a, start), min(b, end)) for a, b in spans):
         if merged and a <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(b, merged[-1][1]))
-        else:
+        elif a < b:
             merged.append((a, b))
     return merged
-
-
-def _gaps(spans: list[tuple[int, int]], start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-    edges = np.array([start, *(moment for span in spans for moment in span), end], dtype=np.int64)
-    return edges[0::2], edges[1::2]
 
 
 # Runs and rows ----------------------------------------------------------------------------------
@@ -291,10 +228,9 @@ def expected(
     schedule: str, zone: str, window: Window, *, holidays: Iterable[date] = ()
 ) -> list[datetime]:
     """UTC times at which a run was promised: the cron `schedule` of `zone` without `holidays`."""
-    off = set(holidays)
-    days = [(span, day) for day, span in window.days(zone) if day in off]
+    off, local = set(holidays), ZoneInfo(zone)
     due = due_times(schedule, zone, window)
-    return [moment for moment in due if not any(moment in span for span, _ in days)]
+    return [moment for moment in due if moment.astimezone(local).date() not in off]
 
 
 def success(runs: pd.DataFrame, expected: Iterable[datetime]) -> Measurement:
@@ -349,7 +285,7 @@ def completeness_of(
 
 # Volume -----------------------------------------------------------------------------------------
 
-WEEKDAY_HISTORY = timedelta(days=56)  # 8 weeks: level changes are learned, seasons forgotten
+WEEKDAY_DAYS = 56  # 8 weeks: level changes are learned, seasons forgotten
 WEEKDAY_MINIMUM = 4  # points; below, a median says nothing
 SCALE_FLOOR = float(np.log(1.05))  # 5 %: a quiet history must not turn ripples into alarms
 LIMITS = {"weekday": 5.0, "zscore": 3.0, "zscore-with-today": 3.0}
@@ -386,11 +322,26 @@ def volume(
     if method not in LIMITS:
         raise ValueError(f"method {method!r} is not known; use one of {', '.join(LIMITS)}")
     bound = LIMITS[method] if limit is None else limit
-    counts = _counts(daily_counts)
-    judge = _weekday_scores if method == "weekday" else _z_scores
-    scored = judge(counts, bound, method == "zscore-with-today", set(holidays))
+    counts, off = _counts(daily_counts), set(holidays)
+    seen: list[tuple[date, float]] = []
+    scored: list[_Row] = []
+    for day, rows in zip(counts["day"], counts["rows"].astype(float), strict=True):
+        if method == "weekday":
+            alike = [c for then, c in seen if (day - then).days in range(7, WEEKDAY_DAYS + 1, 7)]
+            row = _weekday_score(rows, np.array(alike), bound)
+        else:
+            week = [*seen, (day, rows)][-7:] if method == "zscore-with-today" else seen[-7:]
+            row = _z_score(rows, np.array([count for _, count in week]), bound)
+        if day in off:
+            row = (row[0], "unknown", row[2], row[3], "holiday")
+        if method != "weekday" or (rows > 0 and row[1] != "fail" and day not in off):
+            seen = [*seen[1 - WEEKDAY_DAYS :], (day, rows)]  # flagged days teach nothing
+        scored.append(row)
     columns = ["score", "verdict", "expected_rows", "observations", "why"]
     return pd.concat([counts, pd.DataFrame(scored, columns=columns)], axis=1)
+
+
+_Row = tuple[float, str, float, int, str]
 
 
 def _counts(daily: pd.DataFrame | pd.Series) -> pd.DataFrame:
@@ -398,24 +349,6 @@ def _counts(daily: pd.DataFrame | pd.Series) -> pd.DataFrame:
         daily = pd.DataFrame({"day": daily.index, "rows": daily.to_numpy()})
     table = daily[["day", "rows"]].assign(day=pd.to_datetime(daily["day"]).dt.date)
     return table.sort_values("day", ignore_index=True)
-
-
-_Row = tuple[float, str, float, int, str]
-
-
-def _weekday_scores(counts: pd.DataFrame, bound: float, _: bool, holidays: set[date]) -> list[_Row]:
-    past: dict[int, list[tuple[date, float]]] = {}
-    scored: list[_Row] = []
-    for day, rows in zip(counts["day"], counts["rows"].astype(float), strict=True):
-        seen = past.setdefault(day.weekday(), [])
-        history = np.array([count for then, count in seen if day - then <= WEEKDAY_HISTORY])
-        row = _weekday_score(rows, history, bound)
-        if day in holidays:
-            row = (row[0], "unknown", row[2], row[3], "holiday")
-        elif row[1] != "fail" and rows > 0:
-            seen.append((day, rows))  # a flagged day must not teach what is normal
-        scored.append(row)
-    return scored
 
 
 def _weekday_score(rows: float, history: np.ndarray, bound: float) -> _Row:
@@ -433,23 +366,15 @@ def _weekday_score(rows: float, history: np.ndarray, bound: float) -> _Row:
     return (score, "fail" if abs(score) > bound else "ok", middle, n, "")
 
 
-def _z_scores(
-    counts: pd.DataFrame, bound: float, with_today: bool, holidays: set[date]
-) -> list[_Row]:
-    rows = counts["rows"].astype(float)
-    window = (rows if with_today else rows.shift()).rolling(7)
-    mean, spread = window.mean(), window.std()
-    scored: list[_Row] = []
-    for day, count, middle, scale in zip(counts["day"], rows, mean, spread, strict=True):
-        n = 0 if np.isnan(middle) else 7
-        if np.isnan(count) or not n or scale == 0:
-            why = "no count" if np.isnan(count) else "no spread" if n else "fewer than 7 days"
-            scored.append((np.nan, "unknown", middle, n, why))
-            continue
-        z = (count - middle) / scale
-        verdict = "unknown" if day in holidays else "fail" if abs(z) > bound else "ok"
-        scored.append((z, verdict, middle, n, "holiday" if day in holidays else ""))
-    return scored
+def _z_score(rows: float, history: np.ndarray, bound: float) -> _Row:
+    n = len(history)
+    if n < 7 or np.isnan([rows, *history]).any():
+        return (np.nan, "unknown", np.nan, n, "no count" if n == 7 else f"{n} of 7 days seen")
+    middle = float(history.mean())
+    if history.min() == history.max():
+        return (np.nan, "unknown", middle, n, "no spread")
+    score = (rows - middle) / float(history.std(ddof=1))
+    return (score, "fail" if abs(score) > bound else "ok", middle, n, "")
 
 
 @dataclass(frozen=True)

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from io import StringIO
+from itertools import groupby
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from dataops_lib import located
+from dataops_lib.budget import allowed_failures, alternatives
 from dataops_lib.errors import Problem, TeamError
-from dataops_lib.finding import Finding
+from dataops_lib.finding import Finding, worst_first
 from dataops_lib.objective import (
     SLO,
     BudgetText,
     Objective,
     Period,
     TargetError,
-    as_target,
     parse,
+    parse_budget,
     percent,
 )
-
-__all__ = [
-    "SLIS",
-    "SLO",
-    "BudgetText",
-    "Objective",
-    "Period",
-    "TargetError",
-    "as_target",
-    "judge",
-    "loads",
-    "max_age",
-    "parse",
-    "percent",
-]
 
 Value = timedelta | Decimal | float  # of an age, a ratio, a score
 
@@ -48,9 +38,6 @@ SLIS = {  # the article's metrics, and the kind of limit each takes
 _EXAMPLE = {"age": "< 2 hours", "ratio": "> 99.5%", "score": "Z-score < 3"}
 _FIELDS = {"name", "tier", "owner", "schedule", "zone", "error_budget_monthly", "on_call_severity"}
 _SEVERITY = re.compile(r"(P[1-9])(?:\s*[—–:-]\s*(.+))?")
-_BUDGET = re.compile(
-    r"(?P<share>[\d.]+)\s*%(?:\s*=\s*(?P<time>[\d.]+)\s*(?P<unit>minutes?|hours?)/(?P<per>\w+))?"
-)
 
 
 def max_age(objective: Objective, interval: timedelta) -> timedelta:
@@ -214,24 +201,162 @@ class _Reader:
         return objective
 
 
-def parse_budget(text: str) -> BudgetText:
-    """What "0.5% = 3.6 hours/month" says.
+# Saving -----------------------------------------------------------------------------------------
+
+
+def dumps(slos: Iterable[SLO], text: str = "slos: []\n") -> str:
+    """The SLO file `text` with exactly these promises in it; comments and unchanged words stay.
+
+    `loads` gives the same promises back.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 4096  # type: ignore[assignment]  # as its docs say
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    data = yaml.load(text)
+    entries = data["slos"]
+    entries.fa.set_block_style()
+    wanted = {(slo.table, slo.sli) for slo in slos}
+    for entry in list(entries):
+        for sli in SLIS.keys() & entry.keys():
+            if (entry["name"], sli) not in wanted:
+                del entry[sli]
+        if not SLIS.keys() & entry.keys():
+            entries.remove(entry)
+    for slo in slos:
+        if all(entry["name"] != slo.table for entry in entries):
+            entries.append({"name": slo.table})
+        _write(next(entry for entry in entries if entry["name"] == slo.table), slo)
+    yaml.dump(data, out := StringIO())
+    return out.getvalue()
+
+
+def _write(entry: dict[str, Any], slo: SLO) -> None:
+    plain = {"tier": slo.tier, "owner": slo.owner, "schedule": slo.schedule, "zone": slo.zone}
+    for name, value in plain.items():
+        if value is not None and entry.get(name, "UTC" if name == "zone" else None) != value:
+            entry[name] = value
+    promise = entry.setdefault(slo.sli, {})
+    for key, objective in (("slo", slo.objective), ("sla", slo.sla)):
+        if objective is None:
+            promise.pop(key, None)
+        elif key not in promise or parse(promise[key]) != objective:
+            promise[key] = str(objective)
+    if slo.columns:
+        promise["columns"] = list(slo.columns)
+    if slo.budget and parse_budget(entry.get("error_budget_monthly", "50%")) != slo.budget:
+        entry["error_budget_monthly"] = str(slo.budget)
+    if slo.severity and not str(entry.get("on_call_severity", "")).startswith(slo.severity):
+        entry["on_call_severity"] = slo.severity
+
+
+# Lint -------------------------------------------------------------------------------------------
+
+
+def lint(
+    slos: Iterable[SLO],
+    *,
+    intervals: Mapping[str, timedelta] | None = None,
+    owners: Mapping[str, str] | None = None,
+    roster: Collection[str] | None = None,
+) -> list[Finding]:
+    """What is wrong with a set of promises, worst first; empty when each can be kept and told.
+
+    Parameters
+    ----------
+    intervals : how often each table is due; a table that is not named is taken as daily.
+    owners : who answers for each table, where the SLO file itself does not say.
+    roster : the people of the team; without it nobody is checked against it.
+    """
+    found: list[Finding] = []
+    ordered = sorted(slos, key=lambda slo: slo.table)
+    for table, group in groupby(ordered, key=lambda slo: slo.table):
+        promises = list(group)
+        every = (intervals or {}).get(table, timedelta(days=1))
+        for slo in promises:
+            found += [*_against_sla(slo, every), *_measurable(slo, every), *_budget_agrees(slo)]
+        owner = promises[0].owner or (owners or {}).get(table)
+        if owner is None:
+            found.append(Finding(table, "warn", "nobody owns its promises", "Name an owner"))
+        elif roster is not None and owner not in roster:
+            who = f"owner {owner!r} is not in the roster"
+            found.append(Finding(table, "fail", who, "Name somebody of the team"))
+        if promises[0].tier == 1:
+            for sli in sorted(SLIS.keys() - {slo.sli for slo in promises}):
+                found.append(Finding(f"{table} {sli}", "unknown", "no objective", "Promise one"))
+    return worst_first(found)
+
+
+def warns_first(slo_runs: int, slo_allowed: int, sla_runs: int, sla_allowed: int) -> bool:
+    """True when every row of failures that breaks the SLA has turned the SLO red before.
+
+    Without a red SLO, at most `slo_allowed` of any `slo_runs` runs in a row have failed; the SLA
+    must survive that many within its `sla_runs` and one failure more.
 
     Examples
     --------
-    >>> parse_budget("0.5% = 3.6 hours/month").time
-    datetime.timedelta(seconds=12960)
+    >>> warns_first(7, 0, 30, 0), warns_first(30, 1, 30, 3)
+    (False, True)
     """
-    match = _BUDGET.fullmatch(text.strip())
-    try:
-        if match is None:
-            raise InvalidOperation
-        share = 1 - as_target(f"{100 - Decimal(match['share'])}%")
-        time = Decimal(match["time"]) if match["time"] else None
-    except InvalidOperation:
-        fix = "Write it like '0.5% = 3.6 hours/month'"
-        raise TargetError(f"{text!r} is not an error budget", fix) from None
-    if time is None:
-        return BudgetText(share)
-    minutes = time * (60 if match["unit"].startswith("hour") else 1)
-    return BudgetText(share, timedelta(microseconds=int(minutes * 60_000_000)), match["per"])
+    whole, rest = divmod(sla_runs, slo_runs)
+    return whole * slo_allowed + min(slo_allowed, rest) < sla_allowed
+
+
+def _runs(period: Period, every: timedelta) -> int:
+    return max(1, int(timedelta(days=period.nominal_days) / every))
+
+
+def _against_sla(slo: SLO, every: timedelta) -> Iterator[Finding]:
+    if slo.sla is None or (margin := slo.safety_margin) is None:
+        return
+    pair, none = f"SLO {slo.objective}, SLA {slo.sla}", type(margin)(0)
+    share, sla_share = slo.objective.share or 0, slo.sla.share or 0
+    if margin < none or share < sla_share:  # type: ignore[operator]  # both of one kind
+        step = "Make the SLO stricter, so that it warns before the SLA breaks"
+        yield Finding(slo.name, "fail", f"the SLO is looser than the SLA: {pair}", step)
+    elif margin == none and share == sla_share:
+        yield Finding(slo.name, "warn", f"no safety margin: {pair}", "Make the SLO stricter")
+    elif slo.sli == "pipeline_success_rate":
+        inner, outer = slo.period, slo.sla.period or Period(days=30)
+        runs = _runs(inner, every), _runs(outer, every)
+        may = allowed_failures(runs[0], slo), allowed_failures(runs[1], slo.sla.limit)  # type: ignore[arg-type]
+        if not warns_first(runs[0], may[0], runs[1], may[1]):
+            evidence = f"{pair}: {may[0]} of {runs[0]} and {may[1]} of {runs[1]} runs may fail, "
+            evidence += "so the SLA can break without a warning by the SLO"
+            step = "Count both over one window that allows the SLA more failures than the SLO"
+            numbers = {"slo_allowed": may[0], "sla_allowed": may[1]}
+            yield Finding(slo.name, "fail", evidence, step, numbers)
+    elif slo.period != (slo.sla.period or slo.period):
+        yield Finding(slo.name, "warn", f"two windows: {pair}", "Measure both over one window")
+
+
+def _measurable(slo: SLO, every: timedelta) -> Iterator[Finding]:
+    if slo.target is None and slo.objective.kind == "age":
+        evidence = f"'{slo.objective}' names no share of time: one late minute breaks it"
+        yield Finding(slo.name, "warn", evidence, f"Write '{slo.objective} for 99%'")
+    elif slo.sli == "pipeline_success_rate":
+        runs = _runs(slo.period, every)
+        if allowed_failures(runs, slo) == 0:
+            cost = 1 / (runs * float(slo.error_budget))
+            evidence = f"{runs} runs allow no failure at {percent(slo.target)}: "
+            evidence += f"a single one costs {cost:.1f} budgets"
+            steps = "; or ".join(alternatives(runs, slo, timedelta(days=1) / every))
+            yield Finding(slo.name, "warn", evidence, steps, {"runs": runs, "budgets": cost})
+
+
+def _budget_agrees(slo: SLO) -> Iterator[Finding]:
+    said = slo.budget
+    if said is None or slo.sli not in ("freshness", "pipeline_success_rate"):
+        return
+    if slo.target is not None and 1 - slo.target != said.share:
+        evidence = f"the file's budget is {percent(said.share)}, the target leaves "
+        evidence += percent(1 - slo.target)
+        yield Finding(slo.name, "fail", evidence, "Write one of them")
+    if said.time is not None and slo.sli == "pipeline_success_rate":
+        evidence = f"'{said}' is time, but runs are counted: no run costs hours"
+        yield Finding(slo.name, "warn", evidence, "Write a number of runs, or promise freshness")
+    days = {"day": 1, "week": 7, "month": 30, "quarter": 90, "year": 365}.get(said.per)
+    if said.time is not None and days and slo.sli == "freshness":
+        due = timedelta(days=days) * float(said.share)
+        if abs(due - said.time) > due * 0.01:
+            evidence = f"{percent(said.share)} of {days} days is {due}, not {said.time}"
+            yield Finding(slo.name, "fail", evidence, "Write the time that the share gives")
