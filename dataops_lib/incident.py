@@ -18,8 +18,9 @@ from dataops_lib.windows import Window
 
 Kind = Literal["blocked", "late", "missed"]
 DetectedBy = Literal["audit", "alert", "consumer"]  # in this order when two come at once
-# (table, slo_missed, sla_breached) -> "P1", "P2", "P3", or None if the rules give none.
-Severity = Callable[[str, bool, bool], str | None]
+# (table, slo_missed, sla_breached, time from due until the data came) -> "P1".., None: no rule.
+Severity = Callable[[str, bool, bool, timedelta], str | None]
+_WORST: tuple[Kind, ...] = ("blocked", "missed", "late")
 _FIRST: tuple[DetectedBy, ...] = ("audit", "alert", "consumer")
 
 
@@ -168,7 +169,8 @@ def derive(
     until
         UTC time up to which the history is known; later due times are left out.
     severity
-        (table, slo_missed, sla_breached) -> "P1".. or None; the worst of the tables counts.
+        (table, slo_missed, sla_breached, time from due until the data came or until `until`) ->
+        "P1".. or None; the worst of the tables counts.
     alerts
         alerted_at, name, table, and if known due_at, acknowledged_at.
     zone
@@ -269,10 +271,8 @@ def _disturbance(
     absent = scheduled is None and (bool(own) or promise.slo_lateness is None)
     if not (refused or absent or over(promise.slo_lateness)):
         return None
-    kind: Kind = "late" if published_at else "missed"
-    if scheduled is None:
-        kind = "missed"
-    elif scheduled.status == "blocked":
+    kind: Kind = "late" if published_at and scheduled else "missed"
+    if scheduled and scheduled.status == "blocked":
         kind = "blocked"
     return Disturbance(
         promise.table,
@@ -366,19 +366,20 @@ def _incident(
         for a in d.attempts
         if a.started_at and a.trigger == "scheduled" and a.status != "published"
     ]
-    kinds = {d.kind for d in first}
-    order: tuple[Kind, ...] = ("blocked", "missed", "late")
     tries = sorted(
         (a for d in group for a in d.attempts), key=lambda a: (a.started_at or a.due_at, a.due_at)
     )
     run_ids = tuple(dict.fromkeys(a.run_id for a in tries))
     planted = dict.fromkeys(a.planted for a in tries if a.planted)
-    given = (severity(d.table, d.slo_missed, d.sla_breached) for d in group)
+    given = (
+        severity(d.table, d.slo_missed, d.sla_breached, (d.published_at or until) - d.due_at)
+        for d in group
+    )
     return Incident(
         id=f"{pipeline}-{due_at:%Y%m%dT%H%MZ}",
         pipeline=pipeline,
         tables=tuple(dict.fromkeys(d.table for d in group)),
-        kind=next(kind for kind in order if kind in kinds),
+        kind=min((d.kind for d in first), key=_WORST.index),
         due_at=due_at,
         started_at=min(refused, default=due_at),
         detected_at=signs[0].at if signs else None,

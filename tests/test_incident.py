@@ -53,7 +53,7 @@ def promise(table="a", slo=2 * HOUR, sla=4 * HOUR, pipeline="p", due=DUE):
     return incident.Promise(pipeline, table, due, slo, sla)
 
 
-def by_breach(table, slo_missed, sla_breached):
+def by_breach(table, slo_missed, sla_breached, lasting):
     return "P1" if sla_breached else "P2" if slo_missed else None
 
 
@@ -121,6 +121,21 @@ def test_lateness_is_judged_against_due_time_plus_promise(
         "alert",
         at("19 08:00"),
     )
+
+
+def test_severity_is_told_how_long_it_lasted_and_the_worst_table_counts():
+    asked = []
+
+    def rule(table, slo_missed, sla_breached, lasting):
+        asked.append((table, lasting))
+        return {"a": "P3", "b": "P1"}[table]
+
+    late = [
+        row(table, "19", "19 06:00", f"19 {hour}:00") for table, hour in (("a", "10"), ("b", "09"))
+    ]
+    promises = (promise("a"), promise("b"))
+    assert only(derive(late, promises=promises, except_for=["19"], severity=rule)).severity == "P1"
+    assert asked == [("a", 4 * HOUR), ("b", 3 * HOUR)]
 
 
 def test_a_run_that_never_started_is_missed_though_no_row_says_so():
