@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,10 +22,12 @@ from pyiceberg.exceptions import (
     NoSuchNamespaceError,
     NoSuchTableError,
 )
+from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import ancestors_of, is_ancestor_of
+from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from dataops_lib.errors import DataError
 from dataops_lib.runs import (
@@ -33,7 +36,7 @@ from dataops_lib.runs import (
     Run,
     Staged,
     branches_of,
-    staged_at,
+    staged,
     stamp,
     tag_of,
     told,
@@ -89,20 +92,23 @@ def is_transient(error: BaseException) -> bool:
     return sql and type(error).__name__ == "OperationalError"
 
 
-def slim(table: Table, *refs: str) -> Table:
+def slim(table: Table, *refs: str, snapshot_id: int | None = None) -> Table:
     """The same table with only main, `refs` and their snapshots in its metadata, for one commit.
 
     pyiceberg copies all metadata some ten times while it builds a commit; the catalog applies the
-    commit to the full metadata whatever we hold. Assertions on main and on `refs` stay as they are.
+    commit to the full metadata whatever we hold, and assertions on main and `refs` stay as they
+    are. pyiceberg's own retry is off: it would repeat the data of a commit without its refs (trap
+    6), and onto a branch that is gone (trap 4).
     """
     metadata = table.metadata
     kept = {name: ref for name, ref in metadata.refs.items() if name in (MAIN_BRANCH, *refs)}
-    ids = {ref.snapshot_id for ref in kept.values()}
+    ids = {ref.snapshot_id for ref in kept.values()} | {snapshot_id}
     small = metadata.model_copy(
         update={
             "refs": kept,
             "snapshots": [s for s in metadata.snapshots if s.snapshot_id in ids],
             "snapshot_log": [],
+            "properties": metadata.properties | {"commit.retry.num-retries": "0"},
         }
     )
     location, config = table.metadata_location, table.config
@@ -112,51 +118,142 @@ def slim(table: Table, *refs: str) -> Table:
 def stage(
     catalog: Catalog, table: Table, run: Run, parts: Iterator[pa.Table], fingerprint: Any
 ) -> tuple[Table, Staged]:
-    """Write the parts to a new branch of the run, one commit each; the last says `complete`."""
-    stage_id = uuid.uuid4().hex[:12]
+    """Write the parts to a new branch of the run, one commit each; the last says `complete`.
+
+    The first commit makes the branch and its first snapshot together, so that there is never a
+    branch without rows of its own.
+    """
+    properties = dict(run.properties) | {
+        "run_id": run.run_id,
+        "staged_at": run.started_at.isoformat(),
+        "keep_until": (run.started_at + run.keep_failed_for).isoformat(),
+        "stage_id": uuid.uuid4().hex[:12],
+        "mode": str(run.mode),
+    }
     incoming = iter(parts)
-    part = next(incoming)  # data that does not fit fails here, before there is a branch
-    table, branch, base = _open_branch(catalog, table, run)
-    number, head = 0, base
+    part: pa.Table | None = next(incoming)
+    found: Staged | None = None
+    number = 0
     while part is not None:
         following = next(incoming, None)
         fingerprint.add(part)
-        properties = dict(run.properties) | {
-            "run_id": run.run_id,
-            "staged_at": run.started_at.isoformat(),
-            "keep_until": (run.started_at + run.keep_failed_for).isoformat(),
-            "stage_id": stage_id,
+        properties |= {
             "part": str(number),
-            "base_id": str(base or ""),
-            "mode": str(run.mode),
             "rows": str(fingerprint.rows),
             "fingerprint": str(fingerprint),
             "complete": "true" if following is None else "false",
         }
-        mode = run.mode if number == 0 or run.mode.kind == "upsert" else Mode("append")
-        if head is None:
-            table, head = _stage_first(catalog, table, branch, part, properties)
+        if found is None:
+            table, found = _first(catalog, table, run, properties, _writer(part, run.mode))
         else:
-            table, head = _write(catalog, table, branch, head, part, mode, properties)
+            mode = run.mode if run.mode.kind == "upsert" else Mode("append")
+            properties["base_id"] = found.properties["base_id"]
+            table, found = _next(catalog, table, found, properties, _writer(part, mode))
         part, number = following, number + 1
-    return table, staged_at(table, branch, head)  # type: ignore[arg-type]
+    assert found is not None
+    return table, found
 
 
-def _open_branch(catalog: Catalog, known: Table, run: Run) -> tuple[Table, str, int | None]:
-    """Make a branch of a name that no ref has: an existing one would be re-pointed (trap 5)."""
+Writer = Callable[[Transaction, str | None, dict[str, str]], None]
+
+
+def _writer(part: pa.Table, mode: Mode) -> Writer:
+    """How one part is written to a branch within a transaction."""
+
+    def write(change: Transaction, branch: str | None, properties: dict[str, str]) -> None:
+        if mode.kind == "append" or branch is None:
+            change.append(part, properties, branch=branch)
+        elif mode.kind == "overwrite":
+            where = mode.where or AlwaysTrue()
+            with warnings.catch_warnings():  # there may be nothing to replace yet
+                warnings.filterwarnings("ignore", "Delete operation did not match any records")
+                change.overwrite(part, where, properties, branch=branch)
+        else:
+            before = change.table_metadata.refs[branch].snapshot_id
+            keys = list(mode.keys) or None
+            change.upsert(part, keys, branch=branch, snapshot_properties=properties)
+            if change.table_metadata.refs[branch].snapshot_id == before:
+                # Nothing changed, so upsert made no snapshot: an empty one records the run.
+                change.append(part.slice(0, 0), properties, branch=branch)
+
+    return write
+
+
+def _first(
+    catalog: Catalog, known: Table, run: Run, properties: Mapping[str, str], write: Writer
+) -> tuple[Table, Staged]:
+    """Make a branch that no ref is named like, and write to it, in one commit.
+
+    An existing branch would be re-pointed in silence (trap 5): the name is new, and the commit
+    asserts that there is no such ref.
+    """
     tables = [known]
 
-    def attempt() -> tuple[Table, str, int | None]:
+    def attempt() -> tuple[Table, Staged]:
         table = tables.pop() if tables else load(catalog, ".".join(known.name()))
+        if landed := _landed(table, properties):
+            return table, landed
         branch = _free_name(table, run)
         main = table.current_snapshot()
+        given = dict(properties) | {"base_id": str(main.snapshot_id) if main else ""}
         if main is None:
-            return table, branch, None  # an empty table has nothing to branch from (trap 3)
-        changed = slim(table)
-        changed.manage_snapshots().create_branch(main.snapshot_id, branch).commit()
-        return changed, branch, main.snapshot_id
+            table = _on_empty(table, branch, given, write)
+            return table, staged(table, branch)
+        table = slim(table)
+        with table.transaction() as change:
+            ManageSnapshots(change).create_branch(main.snapshot_id, branch).commit()
+            write(change, branch, given)
+        return table, staged(table, branch)
 
-    return retrying(attempt)
+    table, found = retrying(attempt)
+    return table, _on_its_base(table, found)
+
+
+def _on_empty(table: Table, branch: str, properties: dict[str, str], write: Writer) -> Table:
+    """An empty table has nothing to branch from (trap 3): a snapshot first, then its branch."""
+
+    def head() -> int | None:
+        stage_id = properties["stage_id"]
+        ours = (s.snapshot_id for s in table.metadata.snapshots if told(s, "stage_id") == stage_id)
+        return next(ours, None)
+
+    if head() is None:
+        table = slim(table)
+        with table.transaction() as change:
+            write(change, None, properties)
+    found = head()
+    assert found is not None
+    table.manage_snapshots().create_branch(found, branch).commit()
+    return table
+
+
+def _next(
+    catalog: Catalog, known: Table, before: Staged, properties: Mapping[str, str], write: Writer
+) -> tuple[Table, Staged]:
+    """Write one more part to the run's branch."""
+    tables = [known]
+
+    def attempt() -> tuple[Table, Staged]:
+        table = tables.pop() if tables else load(catalog, ".".join(known.name()))
+        if landed := _landed(table, properties):
+            return table, landed
+        ref = table.metadata.refs.get(before.branch)
+        if ref is None or ref.snapshot_id != before.head_id:
+            # A write to an unknown branch would make one without a parent in silence (trap 4).
+            raise DataError(f"somebody removed or moved branch {before.branch}. Run it again")
+        table = slim(table, before.branch)
+        with table.transaction() as change:
+            write(change, before.branch, dict(properties))
+        return table, staged(table, before.branch)
+
+    table, found = retrying(attempt)
+    return table, _on_its_base(table, found)
+
+
+def _on_its_base(table: Table, found: Staged) -> Staged:
+    if found.base_id and not is_ancestor_of(found.head_id, found.base_id, table.metadata):
+        raise DataError(f"branch {found.branch} lost its base. Discard the run and repeat it")
+    return found
 
 
 def _free_name(table: Table, run: Run) -> str:
@@ -166,88 +263,13 @@ def _free_name(table: Table, run: Run) -> str:
     return f"{first}+{again}" if again else first
 
 
-def _landed(table: Table, properties: Mapping[str, str]) -> int | None:
-    """Snapshot of an earlier attempt at this part, whose answer was lost."""
-    wanted = (properties["stage_id"], properties["part"])
-    for snapshot in reversed(table.metadata.snapshots):
-        if (told(snapshot, "stage_id"), told(snapshot, "part")) == wanted:
-            return snapshot.snapshot_id
+def _landed(table: Table, properties: Mapping[str, str]) -> Staged | None:
+    """What an earlier attempt at this part staged, if only its answer was lost."""
+    for branch in branches_of(table, properties["run_id"]):
+        found = staged(table, branch)
+        if all(found.properties.get(k) == properties[k] for k in ("stage_id", "part")):
+            return found
     return None
-
-
-def _stage_first(
-    catalog: Catalog, known: Table, branch: str, part: pa.Table, properties: Mapping[str, str]
-) -> tuple[Table, int]:
-    """First data of an empty table: a snapshot without a ref, then a branch that holds it."""
-    name = ".".join(known.name())
-
-    def append() -> int:
-        table = load(catalog, name)
-        if (landed := _landed(table, properties)) is None:
-            table.append(part, branch=None, snapshot_properties=dict(properties))
-            landed = _landed(table, properties)
-        assert landed is not None
-        return landed
-
-    head = retrying(append)
-
-    def point() -> Table:
-        table = load(catalog, name)
-        if branch not in table.metadata.refs:
-            table.manage_snapshots().create_branch(head, branch).commit()
-        return table
-
-    return retrying(point), head
-
-
-def _write(
-    catalog: Catalog,
-    known: Table,
-    branch: str,
-    head: int,
-    part: pa.Table,
-    mode: Mode,
-    properties: Mapping[str, str],
-) -> tuple[Table, int]:
-    tables = [known]
-
-    def attempt() -> Table:
-        table = tables.pop() if tables else load(catalog, ".".join(known.name()))
-        ref = table.metadata.refs.get(branch)
-        if ref is None:
-            # A write to an unknown branch would silently make one without a parent (trap 4).
-            raise DataError(f"branch {branch} was removed while the run was writing. Run it again")
-        if ref.snapshot_id != head and _landed(table, properties) is None:
-            raise DataError(
-                f"somebody else wrote to branch {branch}. Discard the run and repeat it"
-            )
-        if ref.snapshot_id == head:
-            table = slim(table, branch)
-            _apply(table, branch, part, mode, dict(properties))
-        return table
-
-    table = retrying(attempt)
-    found = table.metadata.refs[branch].snapshot_id
-    if not is_ancestor_of(found, head, table.metadata):
-        raise DataError(f"branch {branch} lost its base. Discard the run and repeat it")
-    return table, found
-
-
-def _apply(
-    table: Table, branch: str, part: pa.Table, mode: Mode, properties: dict[str, str]
-) -> None:
-    before = table.metadata.refs[branch].snapshot_id
-    if mode.kind == "append":
-        table.append(part, branch=branch, snapshot_properties=properties)
-    elif mode.kind == "overwrite":
-        where = {"overwrite_filter": mode.where} if mode.where else {}
-        table.overwrite(part, branch=branch, snapshot_properties=properties, **where)  # type: ignore[arg-type]
-    else:
-        keys = list(mode.keys) or None
-        table.upsert(part, join_cols=keys, branch=branch, snapshot_properties=properties)
-        if table.metadata.refs[branch].snapshot_id == before:
-            # Nothing changed, so upsert made no snapshot: an empty one records the run.
-            table.append(part.slice(0, 0), branch=branch, snapshot_properties=properties)
 
 
 def publish(
@@ -271,8 +293,10 @@ def publish(
         if main and not is_ancestor_of(audited_id, main.snapshot_id, now.metadata):
             return now, None
         tag = f"published-{stamp(at)}Z-{run_id}"
-        _commit_publish(now, audited_id, tag, branches_of(now, run_id))
-        return now, tag
+        branches = branches_of(now, run_id)
+        small = slim(now, *branches, snapshot_id=audited_id)
+        _commit_publish(small, audited_id, tag, branches)
+        return small, tag
 
     return retrying(attempt)
 
@@ -306,26 +330,15 @@ def rebase(
 
     The old branch stays until the publish removes both: resetting it could lose the rows.
     """
-    table, branch, base = _open_branch(catalog, known, run)
-    properties = dict(old.properties) | {"stage_id": uuid.uuid4().hex[:12], "part": "0"}
-    properties |= {"base_id": str(base or ""), "rebased_from": str(old.head_id)}
+    properties = dict(old.properties) | {"stage_id": uuid.uuid4().hex[:12]}
+    properties |= {"rebased_from": str(old.head_id)}
 
-    def attempt() -> Table:
-        now = tables.pop() if tables else load(catalog, ".".join(known.name()))
-        if branch not in now.metadata.refs:
-            raise DataError(f"branch {branch} was removed while the run was rebased. Run it again")
-        if _landed(now, properties) is None:
-            with now.transaction() as change:
-                append = change.update_snapshot(properties, branch=branch).fast_append()
-                with append as new:
-                    for file in files:
-                        new.append_data_file(file)
-        return now
+    def write(change: Transaction, branch: str | None, given: dict[str, str]) -> None:
+        with change.update_snapshot(given, branch=branch).fast_append() as append:
+            for file in files:
+                append.append_data_file(file)
 
-    tables = [table]
-    done = retrying(attempt)
-    head = done.metadata.refs[branch].snapshot_id
-    return done, staged_at(done, branch, head)
+    return _first(catalog, known, run, properties, write)
 
 
 def remove(catalog: Catalog, name: str, names: Sequence[str], now: datetime) -> None:

@@ -112,11 +112,14 @@ def _same_weekday(table: Table, snapshot_id: int | None, as_of: datetime, weeks:
     snapshot = table.metadata.snapshot_by_id(snapshot_id) if snapshot_id else None
     due = _property(snapshot, "due_at")
     moment = datetime.fromisoformat(due) if due else as_of
-    known = landings(table).dropna(subset=["rows_added"])
-    times = known["due_at"].fillna(known["published_at"])
-    before = (times < moment) & (times >= moment - timedelta(weeks=weeks, hours=12))
-    same = known[before & (times.dt.weekday == moment.weekday())]
-    return [int(count) for count in same["rows_added"]]
+    earliest = moment - timedelta(weeks=weeks, hours=12)
+    counts: list[tuple[datetime, int]] = []
+    for landing in _landings(table):
+        at = landing["due_at"] or landing["published_at"]
+        known = landing["rows_added"] is not None and earliest <= at < moment
+        if known and at.weekday() == moment.weekday():
+            counts.append((at, landing["rows_added"]))
+    return [count for _, count in sorted(counts)]
 
 
 LANDINGS = ["run_id", "due_at", "staged_at", "published_at", "snapshot_id", "rows_added"]
@@ -130,17 +133,7 @@ def landings(table: Table) -> pd.DataFrame:
     `source` is "publish tag" (times of the publish itself, withdrawn publishes left out) or, for a
     table that others write, "snapshot log" (when main moved there; no run, no due time).
     """
-    refs = table.metadata.refs.items()
-    tags = [(match, ref) for name, ref in refs if (match := PUBLISH_TAG.match(name))]
-    if tags:
-        rows = [_landing(table, ref.snapshot_id, *match.groups()) for match, ref in tags]
-    else:
-        rows = [
-            _landing(table, entry.snapshot_id, None, None)
-            | {"published_at": datetime.fromtimestamp(entry.timestamp_ms / 1000, UTC)}
-            for entry in table.metadata.snapshot_log
-        ]
-    frame = pd.DataFrame(rows, columns=LANDINGS)
+    frame = pd.DataFrame(_landings(table), columns=LANDINGS)
     for name in ("due_at", "staged_at", "published_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True)
     for name in ("snapshot_id", "rows_added", "rows_total"):
@@ -148,21 +141,39 @@ def landings(table: Table) -> pd.DataFrame:
     return frame.sort_values("published_at", kind="stable", ignore_index=True)
 
 
-def _landing(
-    table: Table, snapshot_id: int, stamp: str | None, run_id: str | None
-) -> dict[str, Any]:
-    snapshot = table.metadata.snapshot_by_id(snapshot_id)
+def _landings(table: Table) -> list[dict[str, Any]]:
+    snapshots = {s.snapshot_id: s for s in table.metadata.snapshots}
+    refs = table.metadata.refs.items()
+    tags = [(match, ref) for name, ref in refs if (match := PUBLISH_TAG.match(name))]
+    if tags:
+        return [
+            _landing(snapshots[ref.snapshot_id], match[2], published_at(match[1]))
+            for match, ref in tags
+        ]
+    moves = [e for e in table.metadata.snapshot_log if e.snapshot_id in snapshots]
+    return [
+        _landing(snapshots[e.snapshot_id], None, datetime.fromtimestamp(e.timestamp_ms / 1000, UTC))
+        for e in moves
+    ]
+
+
+def _landing(snapshot: Snapshot, run_id: str | None, at: datetime) -> dict[str, Any]:
     added = _property(snapshot, "rows") or _property(snapshot, "added-records")
     return {
         "run_id": run_id,
-        "due_at": _property(snapshot, "due_at"),
-        "staged_at": _property(snapshot, "staged_at"),
-        "published_at": published_at(stamp) if stamp else None,
-        "snapshot_id": snapshot_id,
+        "due_at": _time(snapshot, "due_at"),
+        "staged_at": _time(snapshot, "staged_at"),
+        "published_at": at,
+        "snapshot_id": snapshot.snapshot_id,
         "rows_added": int(added) if added else None,
         "rows_total": int(total) if (total := _property(snapshot, "total-records")) else None,
         "source": "publish tag" if run_id else "snapshot log",
     }
+
+
+def _time(snapshot: Snapshot, name: str) -> datetime | None:
+    text = _property(snapshot, name)
+    return datetime.fromisoformat(text) if text else None
 
 
 def published_at(stamp: str) -> datetime:
