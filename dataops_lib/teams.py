@@ -199,16 +199,16 @@ def load(team: str, *, as_of: str | date | None = None, root: Path | str | None 
     if files.problems:
         raise TeamError(files.problems)
     moment = windows.midnight(day, file.zone)
-    return Team.model_construct(
-        **dict(file) | parts,
-        folder=folder,
-        as_of=day,
-        runs=None if runs is None else history.known_at(runs, moment),
-        alerts=None if alerts is None else alerts[alerts["alerted_at"] < moment],
-        catalog=_catalog(file, build),
-        missing={name: NEEDED_FOR[name] for name in files.absent},
-        inputs=files.hashes,
-    )
+    derived: dict[str, Any] = {
+        "folder": folder,
+        "as_of": day,
+        "runs": None if runs is None else history.known_at(runs, moment),
+        "alerts": None if alerts is None else alerts[alerts["alerted_at"] < moment],
+        "catalog": _catalog(file, build),
+        "missing": {name: NEEDED_FOR[name] for name in files.absent},
+        "inputs": files.hashes,
+    }
+    return Team.model_construct(**dict(file) | parts | derived)
 
 
 def team_file(folder: Path) -> TeamFile:
