@@ -11,9 +11,10 @@ import pandas as pd
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
-from dataops_lib import queries, sli, warehouse
+from dataops_lib import incident, playbook, policy, queries, sli, warehouse
 from dataops_lib.audit import quoted
 from dataops_lib.diagnosis import Reading, Seen
+from dataops_lib.incident import Incident
 from dataops_lib.objective import SLO, Objective
 from dataops_lib.teams import Team
 from dataops_lib.windows import Window, midnight
@@ -206,6 +207,45 @@ class Observed:
         how = "; ".join(sorted({str(why) for why in counts["why"] if why}))
         source = " and ".join(sorted(set(counts["how"])))
         return sli.Measurement(good, total, 0, source, how, int(counts["rows"].max()))
+
+    # -- incidents
+
+    @cached_property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Incidents known at `as_of`, oldest first; empty without a run history."""
+        if self.team.runs is None:
+            return ()
+        return tuple(
+            incident.derive(
+                self.team.runs,
+                [self._incident_promise(facts.name) for facts in self.team.tables],
+                until=self.team.as_of_at,
+                severity=self._severity,
+                alerts=self.team.alerts,
+                consumers=self.team.consumers,
+                zone=self.team.zone,
+                findings=self.team.audits,
+            )
+        )
+
+    def _incident_promise(self, table: str) -> incident.Promise:
+        promise = self.promises(table).get("freshness")
+        slo = _limit(promise.objective) if promise else None
+        sla = _limit(promise.sla) if promise and promise.sla else None
+        return incident.Promise(
+            self.team.table(table).pipeline, table, tuple(self.due(table)), slo, sla
+        )
+
+    @cached_property
+    def _severities(self) -> policy.Severities:
+        return policy.load_severities(playbook.text("severity.yaml"))
+
+    def _severity(self, table: str, slo_missed: bool, sla_breached: bool) -> str | None:
+        if not slo_missed and not sla_breached:
+            return None
+        state: policy.State = "sla_breached" if sla_breached else "slo_missed"
+        tier = self.team.table(table).tier
+        return policy.severity(tier, state, timedelta(0), self._severities)
 
     # -- series and queries
 

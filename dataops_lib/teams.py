@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from pydantic import ConfigDict, Field
 
 from dataops_lib import contract, history, lineage, located, slo, windows
 from dataops_lib.errors import DataError, Problem, TeamError, UsageError
+from dataops_lib.finding import Finding
 from dataops_lib.models import VARIABLE, Catalog, Pipeline, Table, TeamFile
 
 HOME = Path(__file__).resolve().parents[1]
@@ -34,8 +36,8 @@ class Team(TeamFile):
     """One team as its folder describes it, cut to what was known at `as_of`.
 
     `as_of` is a date in the team's zone; everything from 00:00 of that day on is left out. A value
-    that no file gives is None, and `missing` says what stays unknown without it. `inputs` holds the
-    sha256 of every file that was read.
+    that no file gives is None, and `missing` says what stays unknown without it. `audits` holds,
+    by run_id, the findings that blocked a publish; `inputs` the sha256 of every file that was read.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
@@ -47,6 +49,7 @@ class Team(TeamFile):
     assessment: Mapping[str, Any] | None
     runs: pd.DataFrame | None = Field(repr=False)
     alerts: pd.DataFrame | None = Field(repr=False)
+    audits: Mapping[str, tuple[Finding, ...]] = Field(repr=False)
     missing: Mapping[str, str]
     inputs: Mapping[str, str] = Field(repr=False)
 
@@ -204,6 +207,7 @@ def load(team: str, *, as_of: str | date | None = None, root: Path | str | None 
         "as_of": day,
         "runs": None if runs is None else history.known_at(runs, moment),
         "alerts": None if alerts is None else alerts[alerts["alerted_at"] < moment],
+        "audits": _audits(build),
         "catalog": _catalog(file, build),
         "missing": {name: NEEDED_FOR[name] for name in files.absent},
         "inputs": files.hashes,
@@ -359,6 +363,14 @@ def _build(folder: Path, file: TeamFile) -> Path | None:
         message = f"the warehouse of {file.name!r} is not built yet; run `dataops demo`"
         raise DataError(message)
     return build
+
+
+def _audits(build: Path | None) -> dict[str, tuple[Finding, ...]]:
+    """Why the replay's audits blocked, by run_id; empty for a team of your own."""
+    if build is None:
+        return {}
+    blocked = json.loads((build / "blocked.json").read_text(encoding="utf-8"))
+    return {row["run_id"]: tuple(Finding(**one) for one in row["findings"]) for row in blocked}
 
 
 def local_catalog(build: Path) -> Catalog:
