@@ -240,12 +240,14 @@ class Observed:
     def _severities(self) -> policy.Severities:
         return policy.load_severities(playbook.text("severity.yaml"))
 
-    def _severity(self, table: str, slo_missed: bool, sla_breached: bool) -> str | None:
+    def _severity(
+        self, table: str, slo_missed: bool, sla_breached: bool, lasted: timedelta
+    ) -> str | None:
         if not slo_missed and not sla_breached:
             return None
         state: policy.State = "sla_breached" if sla_breached else "slo_missed"
         tier = self.team.table(table).tier
-        return policy.severity(tier, state, timedelta(0), self._severities)
+        return policy.severity(tier, state, lasted, self._severities)
 
     # -- series and queries
 

@@ -265,6 +265,7 @@ class Files:
         self.hashes: dict[str, str] = {}
 
     def attempt(self, read: Callable[[], Value]) -> Value | None:
+        """What `read()` gives; None, and its problems noted, if it cannot be used."""
         try:
             return read()
         except TeamError as error:
