@@ -6,6 +6,7 @@ the traps they answer; `tests/test_wap_guards.py` lists trap, guard and test.
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 import warnings
@@ -36,6 +37,7 @@ from dataops_lib.runs import (
     Run,
     Staged,
     branches_of,
+    is_past,
     staged,
     stamp,
     tag_of,
@@ -273,7 +275,12 @@ def _landed(table: Table, properties: Mapping[str, str]) -> Staged | None:
 
 
 def publish(
-    catalog: Catalog, table: Table, run_id: str, audited_id: int, at: datetime
+    catalog: Catalog,
+    table: Table,
+    run_id: str,
+    audited_id: int,
+    at: datetime,
+    override: Mapping[str, str] | None = None,
 ) -> tuple[Table, str | None]:
     """Move main to the audited snapshot in one commit; no tag when main has moved elsewhere.
 
@@ -295,16 +302,24 @@ def publish(
         tag = f"published-{stamp(at)}Z-{run_id}"
         branches = branches_of(now, run_id)
         small = slim(now, *branches, snapshot_id=audited_id)
-        _commit_publish(small, audited_id, tag, branches)
+        properties = {f"dataops.override.{run_id}": json.dumps(override)} if override else {}
+        _commit_publish(small, audited_id, tag, branches, properties)
         return small, tag
 
     return retrying(attempt)
 
 
-def _commit_publish(table: Table, audited_id: int, tag: str, branches: Sequence[str]) -> None:
+def _commit_publish(
+    table: Table,
+    audited_id: int,
+    tag: str,
+    branches: Sequence[str],
+    properties: dict[str, str],
+) -> None:
     main = table.metadata.refs.get(MAIN_BRANCH)
     on = next((b for b in branches if table.metadata.refs[b].snapshot_id == audited_id), None)
-    change: Any = table.manage_snapshots()
+    transaction = table.transaction()
+    change: Any = ManageSnapshots(transaction)
     if main and on and hasattr(change, "fast_forward_branch"):
         change = change.fast_forward_branch(MAIN_BRANCH, on)
     else:
@@ -316,6 +331,9 @@ def _commit_publish(table: Table, audited_id: int, tag: str, branches: Sequence[
     for branch in branches:
         change = change.remove_branch(branch)
     change.commit()
+    if properties:
+        transaction.set_properties(properties)
+    transaction.commit_transaction()
 
 
 def _retention(ref: Any) -> dict[str, int]:
@@ -339,6 +357,13 @@ def rebase(
                 append.append_data_file(file)
 
     return _first(catalog, known, run, properties, write)
+
+
+def expired(table: Table, now: datetime) -> list[str]:
+    """Audit branches that were kept as long as their runs asked for."""
+    refs = table.metadata.refs.items()
+    ours = [(name, ref.snapshot_id) for name, ref in refs if BRANCH.match(name)]
+    return [name for name, head in ours if is_past(table.metadata.snapshot_by_id(head), now)]
 
 
 def remove(catalog: Catalog, name: str, names: Sequence[str], now: datetime) -> None:

@@ -7,8 +7,9 @@ commit makes. So a process that died needs no other memory.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -17,6 +18,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 from dataops_lib.errors import UsageError
+from dataops_lib.finding import Finding
 
 BRANCH = re.compile(r"^audit-\d{8}-(?P<run_id>[^+]+)(?:\+(?P<again>\d+))?$")
 TAG = re.compile(r"^(?P<state>published|withdrawn)-(?P<stamp>\d{8}T\d{4,6})Z-(?P<run_id>.+)$")
@@ -33,6 +35,13 @@ class Mode:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.where or ', '.join(self.keys)}".strip()
+
+    @staticmethod
+    def parse(text: str) -> Mode:
+        """The mode that a snapshot was staged in, as `str` gave it."""
+        kind, _, rest = text.partition(" ")
+        keys = tuple(rest.split(", ")) if kind == "upsert" and rest else ()
+        return Mode(kind, rest if kind == "overwrite" and rest else None, keys)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ def told(snapshot: Snapshot | None, name: str) -> str | None:
 
 
 def staged(table: Table, branch: str) -> Staged:
-    """What stands on an audit branch."""
+    """What stands on an audit branch, or under a publish tag."""
     head_id = table.metadata.refs[branch].snapshot_id
     return staged_at(table, branch, head_id)
 
@@ -78,7 +87,7 @@ def staged(table: Table, branch: str) -> Staged:
 def staged_at(table: Table, branch: str, head_id: int) -> Staged:
     """What the snapshot at the head of an audit branch says about itself."""
     head = table.metadata.snapshot_by_id(head_id)
-    match = BRANCH.match(branch)
+    match = BRANCH.match(branch) or TAG.match(branch)
     ours = match is not None and told(head, "run_id") == match["run_id"]
     properties = dict(head.summary.additional_properties) if head and head.summary else {}
     properties = properties if ours else {}
@@ -116,6 +125,42 @@ def stamp(moment: datetime) -> str:
     """
     moment = moment.astimezone(UTC)
     return moment.strftime("%Y%m%dT%H%M%S" if moment.second else "%Y%m%dT%H%M")
+
+
+def time_of(stamp: str) -> datetime:
+    """UTC time of a tag's stamp, `20130210T0630` or with seconds."""
+    pattern = "%Y%m%dT%H%M" if len(stamp) == 13 else "%Y%m%dT%H%M%S"
+    return datetime.strptime(stamp, pattern).replace(tzinfo=UTC)
+
+
+def record_audit(table: Table, found: Staged, findings: Sequence[Finding]) -> None:
+    """Keep what an audit found, beside the table's data: `audits/<run_id>.json`.
+
+    Snapshot properties are written before the audit, so its result cannot stand there.
+    """
+    content = {
+        "snapshot_id": found.head_id,
+        "findings": [finding.as_dict() for finding in findings],
+    }
+    output = table.io.new_output(_record(table, found.properties["run_id"]))
+    with output.create(overwrite=True) as stream:
+        stream.write(json.dumps(content, default=str, indent=1).encode())
+
+
+def recorded_audit(table: Table, found: Staged) -> tuple[Finding, ...] | None:
+    """Findings of the audit of exactly this snapshot; None when there is no whole record of it."""
+    try:
+        with table.io.new_input(_record(table, found.properties["run_id"])).open() as stream:
+            content = json.loads(stream.read())
+        if content["snapshot_id"] != found.head_id:
+            return None
+        return tuple(Finding(**finding) for finding in content["findings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # none, or a half-written one: the audit does not count
+
+
+def _record(table: Table, run_id: str) -> str:
+    return f"{table.location()}/audits/{run_id}.json"
 
 
 def unreachable(table: Table, candidates: Collection[int], now: datetime) -> list[int]:

@@ -3,6 +3,7 @@
     write_audit_publish(data, table_name, quality_checks, *, catalog, mode="append", run_id=None,
         on_alert=None, keep_failed_for=7 days, now=utc_now, properties={}) -> Publication
     resume(table_name, *, catalog, run_id, quality_checks=None) -> Publication
+    publish(table_name, *, catalog, run_id, reason=None, by=None) -> Publication
     overwrite_where(filter), upsert(*keys): modes; also "append", "overwrite" (all rows)
 
 The guarantee has limits, which are part of it: it is for one table at a time, for readers that
@@ -13,60 +14,20 @@ answered with the first publication, other data under the same run_id is refused
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.table import Table
 
-from dataops_lib import arrival, branches, runs, verdict, warehouse
-from dataops_lib.arrival import Fingerprint, Misfit
+from dataops_lib import branches, runs
 from dataops_lib.audit import Check, as_check
 from dataops_lib.errors import DataError, UsageError
-from dataops_lib.finding import Finding
-from dataops_lib.reading import added_files
+from dataops_lib.flow import Flow, Publication, utc_now
 from dataops_lib.runs import Mode, Run, Staged
 
-log = logging.getLogger("dataops.wap")
 Checks = Sequence[Check | Callable[[Any], Any]]
-MAX_REBASES = 60
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What became of a run; truthy when its rows are published.
-
-    `rows` is the number of rows handed in (0 when they could not be staged), `snapshot_id` what was
-    audited last, `main_before` what readers saw until then. `events` tells the story in order:
-    (UTC time, event, detail).
-    """
-
-    run_id: str
-    table: str
-    published: bool
-    branch: str | None = None
-    snapshot_id: int | None = None
-    staged_snapshot_id: int | None = None
-    main_before: int | None = None
-    rows: int = 0
-    findings: tuple[Finding, ...] = ()
-    staged_at: datetime | None = None
-    published_at: datetime | None = None
-    tag: str | None = None
-    rebased: int = 0
-    events: tuple[tuple[datetime, str, str], ...] = field(default=(), compare=False)
-
-    def __bool__(self) -> bool:
-        return self.published
-
-    @property
-    def blocked_by(self) -> list[Finding]:
-        """Findings that stopped the publish."""
-        return [finding for finding in self.findings if verdict.blocks(finding)]
 
 
 def overwrite_where(condition: str) -> Mode:
@@ -77,11 +38,6 @@ def overwrite_where(condition: str) -> Mode:
 def upsert(*keys: str) -> Mode:
     """Replace rows that have the same `keys`, add the others."""
     return Mode("upsert", keys=keys)
-
-
-def utc_now() -> datetime:
-    """The time now; callers that replay give another clock."""
-    return datetime.now(UTC)
 
 
 def write_audit_publish(
@@ -131,7 +87,7 @@ def write_audit_publish(
         properties=dict(properties or {}),
     )
     checks = [as_check(check) for check in quality_checks]
-    flow = _Flow(catalog, table_name, run, checks, now, branches.load(catalog, table_name))
+    flow = Flow(catalog, table_name, run, checks, now, branches.load(catalog, table_name))
     result = flow.run_with(data)
     if not result and on_alert:
         result = flow.alert(result, on_alert)
@@ -150,162 +106,103 @@ def _mode(mode: str | Mode) -> Mode:
     return Mode(mode)  # type: ignore[arg-type]
 
 
-@dataclass
-class _Flow:
-    """One call: the run, its checks and clock, and the events so far."""
+def resume(
+    table_name: str,
+    *,
+    catalog: Catalog,
+    run_id: str,
+    quality_checks: Checks | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> Publication:
+    """Finish or discard what a crash left of a run.
 
-    catalog: Catalog
-    name: str
-    run: Run
-    checks: list[Check]
-    now: Callable[[], datetime]
-    table: Table
-    events: list[tuple[datetime, str, str]] = field(default_factory=list)
+    A published run is answered as such. What was staged in full is audited by `quality_checks` and
+    published; without checks it is published when its audit was recorded as passed, stays when
+    blocked, and is discarded when nobody audited it. What was staged in part is discarded.
 
-    def note(self, event: str, detail: str) -> None:
-        self.events.append((self.now(), event, detail))
-        log.info("%s %s: %s %s", self.name, self.run.run_id, event, detail)
-
-    def answer(self, **facts: Any) -> Publication:
-        facts |= {"table": self.name, "events": tuple(self.events)}
-        return Publication(run_id=self.run.run_id, **facts)
-
-    def run_with(self, data: Any) -> Publication:
-        table = self.table
-        schema = table.schema()
-        tag = runs.tag_of(table, self.run.run_id)
-        left = [runs.staged(table, b) for b in runs.branches_of(table, self.run.run_id)]
-        whole = next((old for old in reversed(left) if old.complete), None)
-        try:
-            if tag or whole:
-                given = _fingerprint(data, schema)
-                if tag:
-                    return self.repeated(table, tag, given)
-                if whole and whole.is_same(str(given), self.run.mode):
-                    self.note("found", f"{whole.rows:,} rows staged before on {whole.branch}")
-                    return self.audit_and_publish(whole, None)
-                raise _other_data(self.run.run_id)
-            parts = arrival.parts(data, schema)
-            self.table, staged = branches.stage(self.catalog, table, self.run, parts, Fingerprint())
-        except Misfit as misfit:
-            finding = verdict.misfit(self.checks, misfit.problems, {"samples": misfit.samples})
-            self.note("blocked", finding.evidence)
-            return self.answer(published=False, findings=(finding,), staged_at=None)
-        self.note("staged", f"{staged.rows:,} rows written to branch {staged.branch}")
-        again = data if not hasattr(data, "read_next_batch") else None
-        return self.audit_and_publish(staged, again)
-
-    def repeated(self, table: Table, tag: str, given: Fingerprint) -> Publication:
-        """The first publication of this run, when the data is the same."""
+    Raises
+    ------
+    UsageError
+        If the table knows nothing of the run.
+    DataError
+        If main has moved since, and the audit or the data to follow it are gone.
+    """
+    flow = _flow_of(catalog, table_name, run_id, quality_checks or (), now)
+    tag, whole = flow.tag_and_whole()
+    if tag:
         match = runs.TAG.match(tag)
+        snapshot = flow.table.metadata.snapshot_by_id(flow.table.metadata.refs[tag].snapshot_id)
         assert match is not None
-        snapshot_id = table.metadata.refs[tag].snapshot_id
-        snapshot = table.metadata.snapshot_by_id(snapshot_id)
-        if match["state"] == "withdrawn":
-            raise UsageError(
-                f"run {self.run.run_id} was published and rolled back. Give a new run_id"
-            )
-        if runs.told(snapshot, "fingerprint") != str(given):
-            raise _other_data(self.run.run_id)
-        self.note("repeated", f"already published as {tag}")
-        return self.answer(
-            published=True,
-            snapshot_id=snapshot_id,
-            rows=given.rows,
-            tag=tag,
-            published_at=warehouse.published_at(match["stamp"]),
+        return flow.repeated(tag, runs.told(snapshot, "fingerprint") or "")
+    if whole and quality_checks is not None:
+        return flow.audit_and_publish(whole)
+    record = runs.recorded_audit(flow.table, whole) if whole else None
+    if whole is None or record is None:
+        left = runs.branches_of(flow.table, run_id)
+        branches.remove(catalog, table_name, left, now())
+        flow.note("discarded", "it was staged in part" if whole is None else "nobody audited it")
+        return flow.answer(published=False)
+    pending = flow.pending(whole, record, whole.head_id, 0)
+    return pending if pending.blocked_by else _publish_or_say(flow, pending, whole, None)
+
+
+def publish(
+    table_name: str,
+    *,
+    catalog: Catalog,
+    run_id: str,
+    reason: str | None = None,
+    by: str | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> Publication:
+    """Publish a run that is staged and audited; one that was blocked only with a `reason`.
+
+    The reason, who gave it and what it overrode are kept in the table property
+    `dataops.override.<run_id>`, in the same commit as the publish.
+
+    Raises
+    ------
+    UsageError
+        If the run is unknown, was not audited, or was blocked and there is no reason.
+    """
+    flow = _flow_of(catalog, table_name, run_id, (), now)
+    tag, whole = flow.tag_and_whole()
+    record = runs.recorded_audit(flow.table, whole) if whole else None
+    if tag or whole is None or record is None:
+        state = "is published already" if tag else "was not staged and audited in full"
+        raise UsageError(f"run {run_id} {state}. List the runs to see what can be published")
+    pending = flow.pending(whole, record, whole.head_id, 0)
+    blocked = [finding.subject for finding in pending.blocked_by]
+    if blocked and not (reason or "").strip():
+        raise UsageError(f"run {run_id} is blocked by {', '.join(blocked)}. Give a reason")
+    told = {"reason": reason or "", "by": by or "", "at": now().isoformat()}
+    override = told | {"blocked_by": ", ".join(blocked)} if blocked else None
+    return _publish_or_say(flow, pending, whole, override)
+
+
+def _publish_or_say(
+    flow: Flow, pending: Publication, whole: Staged, override: Mapping[str, str] | None
+) -> Publication:
+    done = flow.publish(pending, whole, override)
+    if done is None:
+        raise DataError(
+            f"main of {flow.name} has moved since run {flow.run.run_id} was audited. Resume it "
+            "with its quality checks, or run it again"
         )
-
-    def audit_and_publish(self, staged: Staged, data: Any) -> Publication:
-        first, rebased = staged, 0
-        findings = self.audit(staged, self.checks)
-        while True:
-            facts = {
-                "branch": staged.branch,
-                "snapshot_id": staged.head_id,
-                "staged_snapshot_id": first.head_id,
-                "main_before": staged.base_id,
-                "rows": staged.rows,
-                "findings": tuple(findings[check] for check in self.checks),
-                "staged_at": datetime.fromisoformat(staged.properties["staged_at"]),
-                "rebased": rebased,
-            }
-            if bad := [f for f in facts["findings"] if verdict.blocks(f)]:  # type: ignore[attr-defined]
-                self.note("blocked", "; ".join(f"{f.subject}: {f.evidence}" for f in bad))
-                return self.answer(published=False, **facts)
-            at = self.now()
-            self.table, tag = branches.publish(
-                self.catalog, self.table, self.run.run_id, staged.head_id, at
-            )
-            if tag:
-                self.note("published", f"main is now snapshot {staged.head_id}, tagged {tag}")
-                return self.answer(published=True, tag=tag, published_at=at, **facts)
-            rebased += 1
-            if rebased > MAX_REBASES:
-                raise DataError(
-                    f"main of {self.name} moved {rebased} times during run {self.run.run_id}; "
-                    f"its rows wait on branch {staged.branch}. Resume the run later"
-                )
-            self.table, staged = self.follow_main(staged, data)
-            findings |= self.audit(staged, [c for c in self.checks if not c.row_wise])
-
-    def audit(self, staged: Staged, checks: Sequence[Check]) -> dict[Check, Finding]:
-        found = warehouse.audit(
-            self.table,
-            checks,
-            snapshot_id=staged.head_id,
-            base_id=staged.base_id,
-            as_of=self.now(),
-        )
-        self.note("audited", f"{len(found)} checks on snapshot {staged.head_id}")
-        return dict(zip(checks, found, strict=True))
-
-    def follow_main(self, staged: Staged, data: Any) -> tuple[Table, Staged]:
-        """Main moved: put the same rows on top of it."""
-        table = self.table
-        self.note("rebased", "main moved during the audit")
-        if self.run.mode.kind == "append":
-            files = added_files(table, staged.base_id, staged.head_id)
-            return branches.rebase(self.catalog, table, self.run, staged, files)
-        if data is None:
-            raise DataError(
-                f"main of {self.name} moved, and {self.run.mode.kind} must be worked out again "
-                f"from the data, which was a stream. Discard run {self.run.run_id}, run it again"
-            )
-        parts = arrival.parts(data, table.schema())
-        return branches.stage(self.catalog, table, self.run, parts, Fingerprint())
-
-    def alert(self, result: Publication, on_alert: Callable[[Publication], None]) -> Publication:
-        try:
-            on_alert(result)
-        except Exception as error:  # a sink that is down never decides about data
-            self.note("alert failed", f"{type(error).__name__}: {error}")
-        else:
-            self.note("alerted", "")
-        return replace(result, events=tuple(self.events))
-
-    def tidy(self) -> None:
-        """Remove failed branches that were kept long enough, this run's too if it keeps none."""
-        table, moment = self.table, self.now()
-        old = [
-            name
-            for name, ref in table.metadata.refs.items()
-            if runs.BRANCH.match(name)
-            and runs.is_past(table.metadata.snapshot_by_id(ref.snapshot_id), moment)
-        ]
-        if old or runs.unreachable(table, (), moment):
-            branches.remove(self.catalog, self.name, old, moment)
+    return done
 
 
-def _fingerprint(data: Any, schema: Any) -> Fingerprint:
-    given = Fingerprint()
-    for part in arrival.parts(data, schema):
-        given.add(part)
-    return given
-
-
-def _other_data(run_id: str) -> UsageError:
-    return UsageError(
-        f"run {run_id} already stands for other data. Give the new data a run_id of its own, or "
-        "discard the staged run first"
-    )
+def _flow_of(
+    catalog: Catalog, name: str, run_id: str, checks: Checks, now: Callable[[], datetime]
+) -> Flow:
+    """The flow of a run that the table knows."""
+    table = branches.load(catalog, runs.check_run_id(run_id) and name)
+    names = runs.branches_of(table, run_id)
+    if not names and not runs.tag_of(table, run_id):
+        raise UsageError(f"{name} knows no run {run_id}. List its runs to see which there are")
+    found = runs.staged(table, names[-1]).properties if names else {}
+    started = datetime.fromisoformat(found["staged_at"]) if "staged_at" in found else now()
+    until = datetime.fromisoformat(found["keep_until"]) if "keep_until" in found else started
+    mode = Mode.parse(found.get("mode", "append"))
+    run = Run(run_id, mode, started, until - started, {})
+    return Flow(catalog, name, run, [as_check(check) for check in checks], now, table)

@@ -11,7 +11,6 @@ column_counts(table, columns, *, snapshot_id=None) -> DataFrame(column, rows, mi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +30,7 @@ from dataops_lib.audit import Check, VolumeCheck, as_check, quoted
 from dataops_lib.finding import Finding
 from dataops_lib.measuring import Audited, measure
 from dataops_lib.reading import Source
+from dataops_lib.runs import TAG, time_of, told
 from dataops_lib.verdict import judge
 
 # pyiceberg copies all metadata on every commit: keep few old versions and few manifests.
@@ -40,7 +40,6 @@ TABLE_PROPERTIES = {
     "commit.manifest-merge.enabled": "true",
     "commit.manifest.min-count-to-merge": "8",
 }
-PUBLISH_TAG = re.compile(r"^published-(\d{8}T\d{4}(?:\d{2})?)Z-(.+)$")
 
 
 def open(team: Any) -> Catalog:
@@ -110,7 +109,7 @@ def audit(
 def _same_weekday(table: Table, snapshot_id: int | None, as_of: datetime, weeks: int) -> list[int]:
     """Rows added by the publishes that were due on the audited run's weekday, before it."""
     snapshot = table.metadata.snapshot_by_id(snapshot_id) if snapshot_id else None
-    due = _property(snapshot, "due_at")
+    due = told(snapshot, "due_at")
     moment = datetime.fromisoformat(due) if due else as_of
     earliest = moment - timedelta(weeks=weeks, hours=12)
     counts: list[tuple[datetime, int]] = []
@@ -144,10 +143,11 @@ def landings(table: Table) -> pd.DataFrame:
 def _landings(table: Table) -> list[dict[str, Any]]:
     snapshots = {s.snapshot_id: s for s in table.metadata.snapshots}
     refs = table.metadata.refs.items()
-    tags = [(match, ref) for name, ref in refs if (match := PUBLISH_TAG.match(name))]
+    named = [(TAG.match(name), ref) for name, ref in refs]
+    tags = [(match, ref) for match, ref in named if match and match["state"] == "published"]
     if tags:
         return [
-            _landing(snapshots[ref.snapshot_id], match[2], published_at(match[1]))
+            _landing(snapshots[ref.snapshot_id], match["run_id"], time_of(match["stamp"]))
             for match, ref in tags
         ]
     moves = [e for e in table.metadata.snapshot_log if e.snapshot_id in snapshots]
@@ -158,7 +158,7 @@ def _landings(table: Table) -> list[dict[str, Any]]:
 
 
 def _landing(snapshot: Snapshot, run_id: str | None, at: datetime) -> dict[str, Any]:
-    added = _property(snapshot, "rows") or _property(snapshot, "added-records")
+    added = told(snapshot, "rows") or told(snapshot, "added-records")
     return {
         "run_id": run_id,
         "due_at": _time(snapshot, "due_at"),
@@ -166,25 +166,14 @@ def _landing(snapshot: Snapshot, run_id: str | None, at: datetime) -> dict[str, 
         "published_at": at,
         "snapshot_id": snapshot.snapshot_id,
         "rows_added": int(added) if added else None,
-        "rows_total": int(total) if (total := _property(snapshot, "total-records")) else None,
+        "rows_total": int(total) if (total := told(snapshot, "total-records")) else None,
         "source": "publish tag" if run_id else "snapshot log",
     }
 
 
 def _time(snapshot: Snapshot, name: str) -> datetime | None:
-    text = _property(snapshot, name)
+    text = told(snapshot, name)
     return datetime.fromisoformat(text) if text else None
-
-
-def published_at(stamp: str) -> datetime:
-    """Time in a publish tag, `20130210T0630` or with seconds, as UTC."""
-    pattern = "%Y%m%dT%H%M" if len(stamp) == 13 else "%Y%m%dT%H%M%S"
-    return datetime.strptime(stamp, pattern).replace(tzinfo=UTC)
-
-
-def _property(snapshot: Snapshot | None, name: str) -> str | None:
-    summary = snapshot.summary if snapshot else None
-    return summary.additional_properties.get(name) if summary else None
 
 
 def column_counts(

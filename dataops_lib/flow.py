@@ -1,0 +1,248 @@
+"""Edge: one run of Write-Audit-Publish, from its data to main or to a branch that waits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from dataops_lib import arrival, branches, runs, verdict, warehouse
+from dataops_lib.arrival import Fingerprint, Misfit
+from dataops_lib.audit import Check
+from dataops_lib.errors import DataError, UsageError
+from dataops_lib.finding import Finding
+from dataops_lib.reading import added_files
+from dataops_lib.runs import Run, Staged
+
+log = logging.getLogger("dataops.wap")
+MAX_REBASES = 60
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What became of a run; truthy when its rows are published.
+
+    `rows` is the number of rows handed in (0 when they could not be staged), `snapshot_id` what was
+    audited last, `main_before` what readers saw until then. `events` tells the story in order:
+    (UTC time, event, detail).
+    """
+
+    run_id: str
+    table: str
+    published: bool
+    branch: str | None = None
+    snapshot_id: int | None = None
+    staged_snapshot_id: int | None = None
+    main_before: int | None = None
+    rows: int = 0
+    findings: tuple[Finding, ...] = ()
+    staged_at: datetime | None = None
+    published_at: datetime | None = None
+    tag: str | None = None
+    rebased: int = 0
+    events: tuple[tuple[datetime, str, str], ...] = field(default=(), compare=False)
+
+    def __bool__(self) -> bool:
+        return self.published
+
+    @property
+    def blocked_by(self) -> list[Finding]:
+        """Findings that stopped the publish."""
+        return [finding for finding in self.findings if verdict.blocks(finding)]
+
+
+def utc_now() -> datetime:
+    """The time now; callers that replay give another clock."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Flow:
+    """One call: the run, its checks and clock, and the events so far."""
+
+    catalog: Catalog
+    name: str
+    run: Run
+    checks: list[Check]
+    now: Callable[[], datetime]
+    table: Table
+    events: list[tuple[datetime, str, str]] = field(default_factory=list)
+
+    def note(self, event: str, detail: str) -> None:
+        """Keep an event, and log it."""
+        self.events.append((self.now(), event, detail))
+        log.info("%s %s: %s %s", self.name, self.run.run_id, event, detail)
+
+    def answer(self, **facts: Any) -> Publication:
+        """A publication of this run with the events so far."""
+        facts |= {"table": self.name, "events": tuple(self.events)}
+        return Publication(run_id=self.run.run_id, **facts)
+
+    def run_with(self, data: Any) -> Publication:
+        """Stage `data`, or find it staged or published by an earlier call, and go on from there."""
+        schema, run_id = self.table.schema(), self.run.run_id
+        again = None if hasattr(data, "read_next_batch") else data  # a stream is read only once
+        known, whole = self.tag_and_whole()
+        try:
+            if known or whole:
+                given = _fingerprint(data, schema)
+                if known:
+                    return self.repeated(known, str(given))
+                if whole and whole.is_same(str(given), self.run.mode):
+                    self.note("found", f"{whole.rows:,} rows staged before on {whole.branch}")
+                    return self.audit_and_publish(whole, again)
+                raise _other_data(run_id)
+            parts = arrival.parts(data, schema)
+            self.table, staged = branches.stage(
+                self.catalog, self.table, self.run, parts, Fingerprint()
+            )
+        except Misfit as misfit:
+            finding = verdict.misfit(self.checks, misfit.problems, {"samples": misfit.samples})
+            self.note("blocked", finding.evidence)
+            return self.answer(published=False, findings=(finding,))
+        self.note("staged", f"{staged.rows:,} rows written to branch {staged.branch}")
+        return self.audit_and_publish(staged, again)
+
+    def tag_and_whole(self) -> tuple[str | None, Staged | None]:
+        """The run's tag, and its last branch that holds all of its data."""
+        names = runs.branches_of(self.table, self.run.run_id)
+        left = [runs.staged(self.table, name) for name in reversed(names)]
+        tag = runs.tag_of(self.table, self.run.run_id)
+        return tag, next((old for old in left if old.complete), None)
+
+    def repeated(self, tag: str, fingerprint: str) -> Publication:
+        """The first publication of this run, when it was of the same data."""
+        match = runs.TAG.match(tag)
+        assert match is not None
+        snapshot_id = self.table.metadata.refs[tag].snapshot_id
+        snapshot = self.table.metadata.snapshot_by_id(snapshot_id)
+        if match["state"] == "withdrawn":
+            raise UsageError(
+                f"run {self.run.run_id} was published and rolled back. Give a new run_id"
+            )
+        if runs.told(snapshot, "fingerprint") != fingerprint:
+            raise _other_data(self.run.run_id)
+        if left := runs.branches_of(self.table, self.run.run_id):
+            branches.remove(self.catalog, self.name, left, self.now())
+        self.note("repeated", f"already published as {tag}")
+        return self.answer(
+            published=True,
+            snapshot_id=snapshot_id,
+            rows=int(runs.told(snapshot, "rows") or 0),
+            tag=tag,
+            published_at=runs.time_of(match["stamp"]),
+        )
+
+    def audit_and_publish(self, staged: Staged, data: Any = None) -> Publication:
+        """Audit what is staged and publish it; when main has moved, follow it and audit again."""
+        first = staged
+        findings = self.audit(staged, self.checks)
+        for rebased in range(MAX_REBASES):
+            found = tuple(findings[check] for check in self.checks)
+            runs.record_audit(self.table, staged, found)
+            pending = self.pending(staged, found, first.head_id, rebased)
+            if bad := pending.blocked_by:
+                self.note("blocked", "; ".join(f"{f.subject}: {f.evidence}" for f in bad))
+                return replace(pending, events=tuple(self.events))
+            if done := self.publish(pending, staged):
+                return done
+            self.table, staged = self.follow_main(staged, data)
+            findings |= self.audit(staged, [c for c in self.checks if not c.row_wise])
+        raise DataError(
+            f"main of {self.name} moved {MAX_REBASES} times during run {self.run.run_id}; its rows "
+            f"wait on branch {staged.branch}. Resume the run later"
+        )
+
+    def pending(
+        self, staged: Staged, findings: tuple[Finding, ...], first_id: int, rebased: int
+    ) -> Publication:
+        """What is staged and audited, and not published yet."""
+        return self.answer(
+            published=False,
+            branch=staged.branch,
+            snapshot_id=staged.head_id,
+            staged_snapshot_id=first_id,
+            main_before=staged.base_id,
+            rows=staged.rows,
+            findings=findings,
+            staged_at=datetime.fromisoformat(staged.properties["staged_at"]),
+            rebased=rebased,
+        )
+
+    def publish(
+        self, pending: Publication, staged: Staged, override: Mapping[str, str] | None = None
+    ) -> Publication | None:
+        """The publication, or None when main is no ancestor of what is staged."""
+        at = self.now()
+        self.table, tag = branches.publish(
+            self.catalog, self.table, self.run.run_id, staged.head_id, at, override
+        )
+        if tag is None:
+            return None
+        if self.table.metadata.refs[tag].snapshot_id != staged.head_id:
+            return self.repeated(tag, staged.fingerprint)  # another process was first
+        self.note("published", f"main is now snapshot {staged.head_id}, tagged {tag}")
+        events = tuple(self.events)
+        return replace(pending, published=True, tag=tag, published_at=at, events=events)
+
+    def audit(self, staged: Staged, checks: Sequence[Check]) -> dict[Check, Finding]:
+        """Findings on what is staged, by check."""
+        found = warehouse.audit(
+            self.table,
+            checks,
+            snapshot_id=staged.head_id,
+            base_id=staged.base_id,
+            as_of=self.now(),
+        )
+        self.note("audited", f"{len(found)} checks on snapshot {staged.head_id}")
+        return dict(zip(checks, found, strict=True))
+
+    def follow_main(self, staged: Staged, data: Any) -> tuple[Table, Staged]:
+        """Main moved: put the same rows on top of it."""
+        self.note("rebased", "main moved during the audit")
+        if self.run.mode.kind == "append":
+            files = added_files(self.table, staged.base_id, staged.head_id)
+            return branches.rebase(self.catalog, self.table, self.run, staged, files)
+        if data is None:
+            raise DataError(
+                f"main of {self.name} moved, and '{self.run.mode}' must be worked out again from "
+                f"data that is gone. Discard run {self.run.run_id} and run it again"
+            )
+        parts = arrival.parts(data, self.table.schema())
+        return branches.stage(self.catalog, self.table, self.run, parts, Fingerprint())
+
+    def alert(self, result: Publication, on_alert: Callable[[Publication], None]) -> Publication:
+        """Tell somebody that the run was blocked; who cannot be told is an event, no error."""
+        try:
+            on_alert(result)
+        except Exception as error:  # a sink that is down never decides about data
+            self.note("alert failed", f"{type(error).__name__}: {error}")
+        else:
+            self.note("alerted", "")
+        return replace(result, events=tuple(self.events))
+
+    def tidy(self) -> None:
+        """Remove failed branches that were kept long enough, this run's too if it keeps none."""
+        table, moment = self.table, self.now()
+        old = branches.expired(table, moment)
+        if old or runs.unreachable(table, (), moment):
+            branches.remove(self.catalog, self.name, old, moment)
+
+
+def _fingerprint(data: Any, schema: Any) -> Fingerprint:
+    given = Fingerprint()
+    for part in arrival.parts(data, schema):
+        given.add(part)
+    return given
+
+
+def _other_data(run_id: str) -> UsageError:
+    return UsageError(
+        f"run {run_id} already stands for other data. Give the new data a run_id of its own, or "
+        "discard the staged run first"
+    )
