@@ -1,4 +1,4 @@
-"""Edge: builds the example warehouses: aside, and switched in one step, only when inputs changed."""
+"""Edge: builds example warehouses: aside, switched in one step, only when inputs changed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dataops_lib import files, teams, windows
+from dataops_lib import folder as folders
 from dataops_lib.errors import DataError, TeamError
 
 DATA = teams.HOME / "data"
@@ -111,8 +112,8 @@ def _replay(folder: Path, path: Path, until: date | None, position: int) -> None
     from dataops_lib import history, located, stage, warehouse
     from dataops_lib.models import FaultFile
 
-    given = teams.Files(folder)
-    parts = teams.read(given)
+    given = folders.Files(folder)
+    parts = folders.read(given)
     faults = given.take(
         "faults.yaml", lambda t, file: located.validate(FaultFile, located.loads(t, file))
     )

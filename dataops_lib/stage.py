@@ -265,8 +265,9 @@ class Stage:
         publication = self._publish(model, data, row)
         row |= {"finished_at": self.clock.at, "rows": data.num_rows}
         if publication:
-            table = self.catalog.load_table(f"{NAMESPACE}.{model}")
-            warehouse.view(self.connection, model, table)
+            if any(model in inputs for inputs in self.inputs.values()):
+                table = self.catalog.load_table(f"{NAMESPACE}.{model}")
+                warehouse.view(self.connection, model, table)
             return row | {"status": "published", "published_at": self.clock.at}
         bad = publication.blocked_by
         evidence = "; ".join(f"{finding.subject}: {finding.evidence}" for finding in bad)

@@ -1,0 +1,133 @@
+"""Edge: the files of one team folder, read and checked together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from dataops_lib import contract, history, lineage, located, slo
+from dataops_lib.errors import Problem, TeamError
+from dataops_lib.models import TeamFile
+
+Value = TypeVar("Value")
+NEEDED_FOR = {  # what stays unknown when a file is missing
+    "slos.yaml": "which promises were kept, and the error budgets",
+    "contracts": "completeness, and the audits of the tables",
+    "assessment.yaml": "the maturity level and the next step",
+    "runs.csv": "run success, freshness, publishes blocked and incidents",
+    "alerts.csv": "who noticed first, and how noisy alerts are",
+}
+
+
+class Files:
+    """The files of one folder: what was read, what is absent, what is wrong."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.absent: list[str] = []
+        self.hashes: dict[str, str] = {}
+
+    def attempt(self, read: Callable[[], Value]) -> Value | None:
+        """What `read()` gives; None, and its problems noted, if it cannot be used."""
+        try:
+            return read()
+        except TeamError as error:
+            self.problems += error.problems
+            return None
+
+    def take(self, name: str, read: Callable[..., Value], base: Path | None = None) -> Value | None:
+        """What `read(text, file=name)` gives; None when the file is absent or wrong."""
+        path = (base or self.folder) / name
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            self.absent.append(name)
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            fix = "make it a readable text file in UTF-8"
+            self.problems.append(Problem(name, None, "", f"cannot be read ({error})", fix))
+            return None
+        self.hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+        return self.attempt(lambda: read(text, file=name))
+
+    def contracts(self) -> dict[str, contract.Contract] | None:
+        """Contracts by the name of their table; None when the team has none."""
+        paths = sorted((self.folder / "contracts").glob("*.yaml"))
+        if not paths:
+            self.absent.append("contracts")
+            return None
+        named = (f"contracts/{path.name}" for path in paths)
+        found = [self.take(name, contract.loads) for name in named]
+        return {agreed.table: agreed for agreed in found if agreed is not None}
+
+
+def read(files: Files) -> dict[str, Any]:
+    """Everything a person wrote: team.yaml, SLOs, contracts, answers, models."""
+    parts: dict[str, Any] = {
+        "file": files.take("team.yaml", partial(team_file, name=files.folder.name)),
+        "slos": files.take("slos.yaml", lambda text, file: tuple(slo.loads(text, file=file))),
+        "contracts": files.contracts(),
+        "assessment": files.take("assessment.yaml", lambda t, file: located.loads(t, file).data),
+    }
+    files.attempt(lambda: lineage.read(files.folder / "pipelines"))
+    if parts["file"] is not None:
+        files.problems += _cross_check(parts["file"], parts["slos"], parts["contracts"])
+    return parts
+
+
+def read_history(
+    files: Files, build: Path | None
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Runs and alerts, from the replay if the team is an example, else from its folder."""
+    runs = files.take("runs.csv", partial(history.loads, columns=history.RUNS), build)
+    alerts = files.take("alerts.csv", partial(history.loads, columns=history.ALERTS), build)
+    return runs, alerts
+
+
+def team_file(text: str, file: str, name: str) -> TeamFile:
+    """What a team.yaml says; the `name` in it must be that of the folder."""
+    read = located.loads(text, file)
+    team = located.validate(TeamFile, read)
+    if team.name != name:
+        fix = f"write `name: {name}`, or rename the folder"
+        raise TeamError([read.problem(("name",), f"is {team.name!r} in the folder {name!r}", fix)])
+    return team
+
+
+def _cross_check(
+    file: TeamFile,
+    slos: tuple[slo.SLO, ...] | None,
+    contracts: Mapping[str, contract.Contract] | None,
+) -> list[Problem]:
+    """Names that one file uses and another does not know."""
+    pipelines = {pipeline.name for pipeline in file.pipelines}
+    tables = {table.name for table in file.tables}
+    people = {person.name for person in file.people}
+    used = [
+        *(("team.yaml", "tables", table.pipeline, pipelines, "pipelines") for table in file.tables),
+        *(("team.yaml", "consumers", c.table, tables, "tables") for c in file.consumers),
+        *(
+            ("slos.yaml", "name", table, tables, "tables")
+            for table in {s.table for s in slos or ()}
+        ),
+        *(("contracts", "name", table, tables, "tables") for table in contracts or ()),
+    ]
+    if people:
+        used += [("team.yaml", "tables", table.owner, people, "people") for table in file.tables]
+    return [
+        Problem(
+            name,
+            None,
+            field,
+            f"{value!r} is not in `{where}` of team.yaml",
+            f"add it there, or write one of: {', '.join(sorted(known)) or 'none yet'}",
+        )
+        for name, field, value, known, where in used
+        if value not in known
+    ]
