@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from dataops_lib import located
 from dataops_lib.budget import allowed_failures, alternatives
@@ -61,9 +62,10 @@ def judge(slo: SLO, value: Value | None, sla_value: Value | None = None) -> Find
 
     `value` is measured over the SLO's period; `sla_value` over the SLA's where that differs.
     """
-    if value is None:
+    if value is None or value != value:  # NaN is no measurement either
         return Finding(slo.name, "unknown", "not measured", "Measure it before promising it")
-    shown = percent(value) if slo.objective.kind == "ratio" else str(value)  # type: ignore[arg-type]
+    shown = str(value) if isinstance(value, timedelta) else f"{value:.3g}"
+    shown = percent(value) if slo.objective.kind == "ratio" else shown  # type: ignore[arg-type]
     outer = value if sla_value is None else sla_value
     evidence = f"{shown} against SLO {slo.objective}" + (f" and SLA {slo.sla}" if slo.sla else "")
     if slo.sla is not None and not slo.sla.met(outer):
@@ -210,7 +212,7 @@ def dumps(slos: Iterable[SLO], text: str = "slos: []\n") -> str:
     `loads` gives the same promises back.
     """
     yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 4096  # type: ignore[assignment]  # as its docs say
+    yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     data = yaml.load(text)
     entries = data["slos"]
@@ -231,22 +233,28 @@ def dumps(slos: Iterable[SLO], text: str = "slos: []\n") -> str:
 
 
 def _write(entry: dict[str, Any], slo: SLO) -> None:
-    plain = {"tier": slo.tier, "owner": slo.owner, "schedule": slo.schedule, "zone": slo.zone}
+    zone = slo.zone if slo.zone != "UTC" or "zone" in entry else None
+    plain = {"tier": slo.tier, "owner": slo.owner, "schedule": slo.schedule, "zone": zone}
     for name, value in plain.items():
-        if value is not None and entry.get(name, "UTC" if name == "zone" else None) != value:
-            entry[name] = value
+        _put(entry, name, value, entry.get(name) == value)
     promise = entry.setdefault(slo.sli, {})
-    for key, objective in (("slo", slo.objective), ("sla", slo.sla)):
-        if objective is None:
-            promise.pop(key, None)
-        elif key not in promise or parse(promise[key]) != objective:
-            promise[key] = str(objective)
-    if slo.columns:
-        promise["columns"] = list(slo.columns)
-    if slo.budget and parse_budget(entry.get("error_budget_monthly", "50%")) != slo.budget:
-        entry["error_budget_monthly"] = str(slo.budget)
-    if slo.severity and not str(entry.get("on_call_severity", "")).startswith(slo.severity):
-        entry["on_call_severity"] = slo.severity
+    for name, objective in (("slo", slo.objective), ("sla", slo.sla)):
+        kept = objective is not None and name in promise and parse(promise[name]) == objective
+        _put(promise, name, objective, kept)
+    columns = list(slo.columns)
+    _put(promise, "columns", columns or None, promise.get("columns") == columns)
+    words = str(entry.get("on_call_severity", ""))
+    _put(entry, "on_call_severity", slo.severity, words.startswith(slo.severity or " "))
+    words = entry.get("error_budget_monthly", "50%")
+    _put(entry, "error_budget_monthly", slo.budget, parse_budget(words) == slo.budget)
+
+
+def _put(entry: dict[str, Any], name: str, value: Any, kept: bool) -> None:
+    if value is None:
+        entry.pop(name, None)
+    elif not kept:
+        plain = isinstance(value, (int, list))
+        entry[name] = value if plain else DoubleQuotedScalarString(str(value))
 
 
 # Lint -------------------------------------------------------------------------------------------
@@ -289,16 +297,16 @@ def lint(
 def warns_first(slo_runs: int, slo_allowed: int, sla_runs: int, sla_allowed: int) -> bool:
     """True when every row of failures that breaks the SLA has turned the SLO red before.
 
-    Without a red SLO, at most `slo_allowed` of any `slo_runs` runs in a row have failed; the SLA
-    must survive that many within its `sla_runs` and one failure more.
+    While the SLO is green, at most `slo_allowed` of any `slo_runs` runs in a row have failed. The
+    SLA must survive as many in its window as that lets happen, and the next failure too.
 
     Examples
     --------
     >>> warns_first(7, 0, 30, 0), warns_first(30, 1, 30, 3)
     (False, True)
     """
-    whole, rest = divmod(sla_runs, slo_runs)
-    return whole * slo_allowed + min(slo_allowed, rest) < sla_allowed
+    whole, rest = divmod(sla_runs - 1, slo_runs)
+    return whole * min(slo_allowed, slo_runs) + min(slo_allowed, rest) < sla_allowed
 
 
 def _runs(period: Period, every: timedelta) -> int:

@@ -3,7 +3,10 @@
 import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from time import perf_counter
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -175,3 +178,171 @@ def test_a_month_in_which_clocks_change_has_its_own_budget():
 def test_a_target_outside_0_and_1_is_refused_with_what_to_write(target):
     with pytest.raises(TargetError, match=r"[Ww]rite"):
         budget.remaining(1, 2, target)
+
+
+# Budgets of the usual windows in seconds, as every availability calculator prints them.
+SECONDS = {
+    "90": (60480, 241920, 259200, 777600),
+    "95": (30240, 120960, 129600, 388800),
+    "98": (12096, 48384, 51840, 155520),
+    "99": (6048, 24192, 25920, 77760),
+    "99.5": (3024, 12096, 12960, 38880),
+    "99.9": (604.8, 2419.2, 2592, 7776),
+    "99.95": (302.4, 1209.6, 1296, 3888),
+    "99.99": (60.48, 241.92, 259.2, 777.6),
+    "99.999": (6.048, 24.192, 25.92, 77.76),
+}
+
+
+@pytest.mark.parametrize("percent", SECONDS)
+def test_the_seconds_of_every_availability_table_are_spent_exactly(percent):
+    for days, seconds in zip((7, 28, 30, 90), SECONDS[percent], strict=True):
+        total = days * 86400
+        assert budget.remaining(total - seconds, total, f"{percent}%") == pytest.approx(0, abs=1e-6)
+
+
+WORKBOOK = [  # minutes of outage, error ratio, target: share of a 30-day budget
+    (60, 1.0, 0.999, 1.3888888888888888),
+    (5, 1.0, 0.999, 0.11574074074074073),
+    (10, 0.001, 0.999, 0.0002314814814814815),
+    (60, 1.0, 0.9, 0.013888888888888888),
+    (60, 0.1, 0.999, 0.1388888888888889),
+]
+
+
+@pytest.mark.parametrize(("minutes", "ratio", "target", "spent"), WORKBOOK)
+def test_the_outages_of_the_workbook_cost_what_it_says(minutes, ratio, target, spent):
+    total = 30 * 1440
+    left = budget.remaining(total - minutes * ratio, total, target)
+    assert 1 - left == pytest.approx(spent)
+
+
+def history(*bad: float, per_day: float = 1) -> pd.DataFrame:
+    days = pd.date_range("2026-01-01", periods=len(bad))
+    return pd.DataFrame({"day": days, "good": [per_day - b for b in bad], "total": per_day})
+
+
+def test_the_budget_burns_down_day_by_day_below_zero():
+    left = budget.burndown(history(0, 72, 0, 144, per_day=1440), 0.975)["remaining"]
+    assert left.tolist() == pytest.approx([1, 0.5, 0.5, -0.5])
+
+
+def test_the_end_of_a_burn_down_is_what_remains():
+    days = history(0, 1, 0, 0, 1, 0, 0, 0)
+    left = budget.burndown(days, 0.9)["remaining"].iloc[-1]
+    assert left == pytest.approx(budget.remaining(6, 8, 0.9))
+
+
+def test_a_period_that_is_not_over_spends_the_budget_of_the_whole_period():
+    left = budget.burndown(history(72, per_day=1440), 0.95, expected_total=30 * 1440)
+    assert left["remaining"].tolist() == pytest.approx([1 - 72 / 2160])
+
+
+def test_nothing_measured_is_nothing_known_about_the_budget():
+    assert budget.burndown(history(0, per_day=0), 0.9)["remaining"].isna().all()
+
+
+def test_one_missed_run_turns_the_7_day_slo_red_for_7_days_and_the_30_day_sla_for_30():
+    days = history(*[0] * 60, 1, *[0] * 60)
+    table = budget.backtest(days, [0.995, 0.99], [7, 30]).set_index(["window_days", "target"])
+    assert table.loc[(7, Decimal("0.995")), "longest_red_days"] == 7
+    assert table.loc[(30, Decimal("0.99")), "longest_red_days"] == 30
+    assert table.loc[(7, Decimal("0.995")), "worst_ratio"] == pytest.approx(6 / 7)
+    assert table.loc[(30, Decimal("0.99")), "worst_ratio"] == pytest.approx(29 / 30)
+    assert table.loc[(7, Decimal("0.995")), "green_ratio"] == pytest.approx(1 - 7 / 115)
+    assert set(table["history_days"]) == {121}
+
+
+def test_a_history_shorter_than_its_window_promises_nothing():
+    row = budget.backtest(history(0, 0, 0), [0.9], [7]).iloc[0]
+    assert np.isnan(row["green_ratio"])
+    assert row["history_days"] == 3
+
+
+@given(st.lists(st.integers(0, 5), min_size=8, max_size=40), st.integers(1, 8))
+def test_a_lower_target_is_green_at_least_as_often(bad, window):
+    table = budget.backtest(history(*bad, per_day=5), [0.5, 0.8, 0.95], [window])
+    assert table["green_ratio"].is_monotonic_decreasing
+
+
+@given(st.lists(st.integers(0, 5), min_size=3, max_size=20), st.integers(1, 4))
+def test_the_backtest_agrees_with_looking_at_every_window(bad, window):
+    row = budget.backtest(history(*bad, per_day=5), [0.8], [window]).iloc[0]
+    spans = [sum(bad[i : i + window]) for i in range(len(bad) - window + 1)]
+    red = [5 * lost > window * 5 for lost in spans]  # 20 % of the window's events may be bad
+    streak = max((len(run) for run in "".join("x" if r else " " for r in red).split()), default=0)
+    if spans:
+        assert row["green_ratio"] == pytest.approx(1 - sum(red) / len(red))
+        assert row["longest_red_days"] == streak
+
+
+IF = {"success_rate": 0.995, "incidents_per_month": 2, "median_minutes": 60}
+
+
+def test_a_simulation_stands_beside_the_exact_binomial_and_agrees_with_it():
+    outlook = budget.simulate(0.995, **IF)
+    assert outlook.runs_met_exact == pytest.approx(0.995**30)
+    assert outlook.runs_met_simulated == pytest.approx(outlook.runs_met_exact, abs=0.005)
+    assert outlook.budget_minutes == pytest.approx(216)
+
+
+def test_a_simulation_is_repeatable_and_its_seed_matters():
+    assert budget.simulate(0.995, **IF) == budget.simulate(0.995, **IF)
+    assert budget.simulate(0.995, **IF) != budget.simulate(0.995, **IF, seed=1)
+
+
+def test_100_000_months_take_less_than_a_second():
+    started = perf_counter()
+    assert budget.simulate(0.995, **IF).months == 100_000
+    assert perf_counter() - started < 1
+
+
+def test_months_without_incidents_always_keep_the_promise():
+    quiet = budget.simulate(0.995, success_rate=1, incidents_per_month=0, median_minutes=60)
+    assert (quiet.minutes_met, quiet.runs_met_exact, quiet.bad_minutes["p99"]) == (1, 1, 0)
+
+
+def test_the_mean_of_the_bad_minutes_is_that_of_poisson_times_lognormal():
+    out = budget.simulate(
+        0.5, success_rate=1, incidents_per_month=1, median_minutes=10, spread=0.01
+    )
+    assert out.bad_minutes["p50"] == pytest.approx(10, rel=0.02)
+    # Poisson(1): at most two incidents of ten minutes in 92 % of months
+    assert out.bad_minutes["p90"] == pytest.approx(20, rel=0.02)
+
+
+@pytest.mark.parametrize("wrong", [{"success_rate": 1.2}, {"incidents_per_month": -1}])
+def test_a_simulation_of_nonsense_is_refused(wrong):
+    with pytest.raises(ValueError, match="success_rate is in 0"):
+        budget.simulate(0.99, **IF | wrong)
+
+
+def test_what_to_do_instead_of_promising_what_nobody_can_tell():
+    assert budget.alternatives(7, 0.995) == [
+        "count over 200 days (200 runs)",
+        "promise 85.7 %, which lets one of 7 runs fail",
+        "pool 29 pipelines of a tier",
+        "promise minutes of freshness",
+    ]
+
+
+@given(st.integers(2, 400))
+def test_the_lower_promise_really_lets_one_run_fail(n):
+    words = budget.alternatives(n, 0.9999)[1]
+    assert budget.allowed_failures(n, words.split()[1] + "%") >= 1
+
+
+def test_the_evidence_is_one_sentence_with_its_assumption():
+    assert budget.evidence(30, 30, 0.995) == (
+        "30 of 30 good: at least 90.5 % with 95 % confidence, 42 % chance that it is 99.5 % or "
+        "better, if failures are independent"
+    )
+    assert budget.evidence(0, 0, 0.995).startswith("nothing was measured")
+
+
+def test_averages_of_averages_hide_a_bad_slice():
+    slices = [(1000, 0), (10, 5)]  # events and failures of two hours
+    errors = sum(bad for _, bad in slices) / sum(total for total, _ in slices)
+    assert errors == pytest.approx(0.0049504950495049506)
+    assert sum(bad / total for total, bad in slices) / 2 == 0.25
+    assert budget.burn_rate(errors, 0.99) < 1 < budget.burn_rate(0.25, 0.99)

@@ -210,6 +210,21 @@ def test_landing_age_and_content_age_tell_different_stories():
     assert sli.content_freshness(table, **span, max_age=6 * DAY).ratio == 0
 
 
+def test_a_record_from_the_future_does_not_stop_later_landings_from_counting():
+    table = publishes((at(1), at(900)), (at(2), at(1.5)))
+    assert sli.advancing(table) == [at(1), at(2)]
+
+
+@given(st.lists(moments, max_size=8))
+def test_the_steps_of_a_history_add_up_to_its_bad_minutes(landings):
+    window = Window(START, at(48))
+    steps = sli.errors(landings, window, step=MINUTE, max_age=5 * HOUR)
+    whole = sli.freshness(landings, start=START, end=at(48), max_age=5 * HOUR)
+    assert len(steps) == 48 * 60
+    assert steps.index[0] == START + MINUTE
+    assert steps.sum() == pytest.approx(whole.bad)
+
+
 # Runs
 
 DUE = [START + day * DAY for day in range(4)]

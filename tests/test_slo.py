@@ -1,7 +1,9 @@
 """A team's promises: the article's words, their meaning, and every mistake in a file."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -200,6 +202,7 @@ def test_each_metric_is_ok_missed_or_breached(sli):
 
 def test_what_was_not_measured_is_unknown():
     assert slo.judge(REVENUE["freshness"], None).status == "unknown"
+    assert slo.judge(REVENUE["completeness"], float("nan")).status == "unknown"
 
 
 def test_an_sla_may_be_broken_while_its_shorter_slo_is_green():
@@ -215,3 +218,187 @@ def test_a_calendar_period_runs_from_its_first_day_to_as_of(calendar, days):
     window = slo.Period(calendar=calendar).window(date(2012, 2, 15), "UTC")  # a Wednesday
     expected = {"week": 2}.get(calendar, days)
     assert window.duration.days == expected
+
+
+# Saving
+
+tables = st.sampled_from(["fct_a", "fct_b", "raw.c"])
+EXAMPLES = {
+    "freshness": ["< 2 hours", "< 90 minutes for 99.5% (calendar month)"],
+    "completeness": ["> 99.9%"],
+    "volume_anomaly": ["Z-score < 3"],
+    "pipeline_success_rate": ["> 95% (30-day rolling)", "> 99%"],
+}
+
+
+@st.composite
+def promises(draw):
+    common = {
+        table: {
+            "tier": draw(st.sampled_from([None, 1, 2, 3])),
+            "owner": draw(st.sampled_from([None, "Ana", "a: b # c", "Zoë"])),
+            "schedule": draw(st.sampled_from([None, "0 6 * * *"])),
+            "zone": draw(st.sampled_from(["UTC", "Asia/Tokyo"])),
+            "severity": draw(st.sampled_from([None, "P2"])),
+            "budget": draw(st.sampled_from([None, slo.BudgetText(Decimal("0.005"), 3.6 * HOUR)])),
+        }
+        for table in draw(st.sets(tables, min_size=1))
+    }
+    made = []
+    for table, shared in common.items():
+        for sli in slo.SLIS:
+            if draw(st.booleans()):
+                words = draw(st.sampled_from(EXAMPLES[sli]))
+                sla = draw(st.sampled_from([None, slo.parse(EXAMPLES[sli][0])]))
+                columns = ("id", "amount") if sli == "completeness" else ()
+                promise = slo.SLO(table, sli, slo.parse(words), sla, columns=columns, **shared)
+                made.append(promise)
+    return made
+
+
+@settings(max_examples=25)
+@given(promises(), promises())
+def test_what_is_saved_reads_back_the_same_over_whatever_was_there(before, after):
+    text = slo.dumps(after, slo.dumps(before))
+    if after:
+        key = lambda one: one.name  # noqa: E731
+        assert sorted(slo.loads(text), key=key) == sorted(after, key=key)
+
+
+def test_saving_what_stands_changes_nothing():
+    assert slo.dumps(SLOS, ARTICLE.lstrip()) == ARTICLE.lstrip()
+
+
+def test_saving_one_change_keeps_comments_quotes_and_the_rest():
+    changed = [
+        replace(one, objective=slo.parse("< 3 hours")) if one == SLOS[0] else one for one in SLOS
+    ]
+    saved = slo.dumps(changed, ARTICLE)
+    assert saved.strip() == ARTICLE.strip().replace('slo: "< 2 hours"', 'slo: "< 3 hours"')
+    assert "# Tier 1: Business Critical" in saved
+
+
+# Lint
+
+CLEAN = slo.SLO(
+    "t",
+    "pipeline_success_rate",
+    slo.parse("> 95% (30-day rolling)"),
+    slo.parse("> 90% (30-day rolling)"),
+    owner="Ana",
+)
+
+
+def said(*slos, **options):
+    return [(finding.status, finding.evidence) for finding in slo.lint(slos, **options)]
+
+
+def test_a_promise_that_can_be_kept_and_told_has_no_finding():
+    assert said(CLEAN, roster={"Ana"}) == []
+
+
+def test_the_articles_7_day_and_30_day_pair_is_inverted_for_a_daily_job():
+    finding = next(f for f in slo.lint(SLOS) if "7-day" in f.evidence and f.status == "fail")
+    assert finding.numbers == {"slo_allowed": 0, "sla_allowed": 0}
+    assert "0 of 7 and 0 of 30 runs may fail" in finding.evidence
+
+
+def test_the_same_pair_holds_for_a_job_that_runs_every_minute():
+    pair = replace(CLEAN, objective=slo.parse("> 99.5%"), sla=slo.parse("> 99%"))
+    assert said(pair, intervals={"t": timedelta(minutes=1)}) == []
+
+
+@st.composite
+def failures_and_windows(draw):
+    slo_runs, sla_runs = draw(st.integers(1, 6)), draw(st.integers(1, 9))
+    return slo_runs, draw(st.integers(0, 3)), sla_runs, draw(st.integers(0, 4))
+
+
+def breaks_unwarned(slo_runs, slo_allowed, sla_runs, sla_allowed) -> bool:
+    """Try every row of failures: does the SLA break at or before the first red SLO?"""
+    for row in product([0, 1], repeat=sla_runs):
+        for end in range(1, sla_runs + 1):
+            seen = row[:end]
+            slo_red = sum(seen[-slo_runs:]) > slo_allowed
+            sla_red = sum(seen) > sla_allowed
+            if sla_red:
+                return True
+            if slo_red:
+                break
+    return False
+
+
+@settings(max_examples=200)
+@given(failures_and_windows())
+def test_the_warning_rule_agrees_with_trying_every_row_of_failures(case):
+    assert slo.warns_first(*case) == (not breaks_unwarned(*case))
+
+
+def test_the_slo_of_the_pair_is_green_more_often_than_the_looser_sla():
+    # vectors of the pair: a pipeline whose true rate is 99.5 %
+    red = {days: 365 * (1 - 0.995**days) for days in (7, 30)}
+    assert red[7] == pytest.approx(12.584963914538253)
+    assert red[30] == pytest.approx(50.95976995113594)
+
+
+LOOSER = [
+    ("> 95%", "> 99%", "fail", "looser"),
+    ("< 4 hours for 99%", "< 2 hours for 99%", "fail", "looser"),
+    ("< 2 hours for 90%", "< 4 hours for 99%", "fail", "looser"),
+    ("Z-score < 4", "Z-score < 3", "fail", "looser"),
+    ("> 99%", "> 99%", "warn", "no safety margin"),
+]
+
+
+@pytest.mark.parametrize(("inner", "outer", "status", "word"), LOOSER)
+def test_an_slo_that_is_not_stricter_than_its_sla_is_found(inner, outer, status, word):
+    pair = slo.SLO("t", "any", slo.parse(inner), slo.parse(outer), owner="Ana")
+    assert [(s, word in evidence) for s, evidence in said(pair)] == [(status, True)]
+
+
+def test_a_stricter_share_of_the_same_limit_is_a_margin():
+    words = slo.parse("< 2 hours for 99%"), slo.parse("< 2 hours for 98%")
+    assert said(slo.SLO("t", "freshness", *words, owner="Ana")) == []
+
+
+def test_two_windows_cannot_be_compared():
+    words = slo.parse("> 99% (7-day rolling)"), slo.parse("> 98% (30-day rolling)")
+    assert said(slo.SLO("t", "completeness", *words, owner="Ana"))[0][1].startswith("two windows")
+
+
+def test_too_few_runs_are_found_with_their_price_and_what_to_do_instead():
+    finding = slo.lint([replace(CLEAN, objective=slo.parse("> 99.5% (7-day rolling)"), sla=None)])[
+        0
+    ]
+    assert "7 runs allow no failure" in finding.evidence
+    assert finding.numbers["budgets"] == pytest.approx(28.571428)
+    assert finding.next_step.startswith("count over 200 days (200 runs); or promise 85.7 %")
+
+
+def test_owners_are_looked_up_in_the_roster():
+    assert said(replace(CLEAN, owner=None)) == [("warn", "nobody owns its promises")]
+    assert said(CLEAN, roster={"Ben"}) == [("fail", "owner 'Ana' is not in the roster")]
+    assert said(replace(CLEAN, owner=None), owners={"t": "Ana"}, roster={"Ana"}) == []
+
+
+BUDGETS = [
+    ("freshness", "< 2 hours for 99.5%", "0.5% = 3.6 hours/month", []),
+    ("freshness", "< 2 hours", "0.5% = 3.6 hours/month", []),
+    ("freshness", "< 2 hours for 99%", "0.5% = 3.6 hours/month", ["the target leaves 1 %"]),
+    ("freshness", "< 2 hours", "0.5% = 36 hours/month", ["not 1 day, 12:00:00"]),
+    ("pipeline_success_rate", "> 95%", "5% = 36 hours/month", ["no run costs hours"]),
+    ("pipeline_success_rate", "> 95%", "1%", ["the target leaves 5 %"]),
+]
+
+
+@pytest.mark.parametrize(("sli", "words", "text", "parts"), BUDGETS)
+def test_the_budget_text_agrees_with_the_target(sli, words, text, parts):
+    promise = slo.SLO("t", sli, slo.parse(words), owner="Ana", budget=slo.parse_budget(text))
+    found = said(promise)
+    assert len(found) == len(parts)
+    assert all(part in evidence for part, (_, evidence) in zip(parts, found, strict=True))
+
+
+def test_a_tier_1_table_without_an_objective_is_unknown_not_ok():
+    found = said(replace(CLEAN, tier=1))
+    assert found == [("unknown", "no objective")] * 3
