@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from dataops_lib import contract, history, lineage, located, slo
+from dataops_lib import contract, history, lineage, located, maturity_model, slo
 from dataops_lib.errors import Problem, TeamError
-from dataops_lib.models import TeamFile
+from dataops_lib.models import Assessment, TeamFile
 
 Value = TypeVar("Value")
 NEEDED_FOR = {  # what stays unknown when a file is missing
@@ -73,7 +73,7 @@ def read(files: Files) -> dict[str, Any]:
         "file": files.take("team.yaml", partial(team_file, name=files.folder.name)),
         "slos": files.take("slos.yaml", lambda text, file: tuple(slo.loads(text, file=file))),
         "contracts": files.contracts(),
-        "assessment": files.take("assessment.yaml", lambda t, file: located.loads(t, file).data),
+        "assessment": files.take("assessment.yaml", _assessment),
     }
     files.attempt(lambda: lineage.read(files.folder / "pipelines"))
     if parts["file"] is not None:
@@ -98,6 +98,19 @@ def team_file(text: str, file: str, name: str) -> TeamFile:
         fix = f"write `name: {name}`, or rename the folder"
         raise TeamError([read.problem(("name",), f"is {team.name!r} in the folder {name!r}", fix)])
     return team
+
+
+def _assessment(text: str, file: str) -> Assessment:
+    """Answers and votes, each held against the questions and pains of the maturity model."""
+    read = located.loads(text, file)
+    given = located.validate(Assessment, read)
+    model = maturity_model.load_model()
+    found = maturity_model.check(
+        model, given.answers, file=file, at=("answers",), line=read.line
+    ) + maturity_model.check_votes(model, given.votes, file=file, at=("votes",), line=read.line)
+    if found:
+        raise TeamError(found)
+    return given
 
 
 def _cross_check(

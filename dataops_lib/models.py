@@ -169,6 +169,15 @@ class TeamFile(Frozen):
         return data
 
 
+class Assessment(Frozen):
+    """The whole assessment.yaml: who answered what, and which pain hurts each of them most."""
+
+    note: str = ""
+    asked_on: date | None = None
+    answers: Mapping[str, Mapping[str, Any]] = {}
+    votes: Mapping[str, Any] = {}
+
+
 FaultKind = Literal[
     "late_file", "duplicated_file", "type_change", "empty_file", "source_outage", "missed_run"
 ]
