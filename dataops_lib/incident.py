@@ -333,7 +333,7 @@ def _reads(
                 at = datetime.combine(day, consumer.reads_at, ZoneInfo(local)).astimezone(UTC)
                 if at in stale and (consumer.days == "daily" or day.weekday() < 5):
                     text = f"{consumer.name} read {d.table} without the data that was due"
-                    yield Sign(at, "consumer", text, f"reading time of {consumer.name}", d.table)
+                    yield Sign(at, "consumer", text, consumer.name, d.table)
 
 
 def _logged(alerts: pd.DataFrame | None) -> list[tuple[Sign, datetime | None]]:

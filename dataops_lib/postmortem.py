@@ -133,28 +133,31 @@ def _local(moment: datetime, zone: str) -> str:
 
 def timeline(incident: Incident) -> tuple[Row, ...]:
     """What the records tell about an incident, in order, beginning before its detection."""
-    rows = sorted(set(_rows(incident)), key=lambda row: (row.at, row.event))
-    return tuple(rows)
+    return tuple(sorted(dict.fromkeys(_rows(incident)), key=lambda row: row.at))
 
 
 def _rows(incident: Incident) -> Iterator[Row]:
+    """Rows in the order in which they are told when they happened in the same moment."""
     if incident.last_good_at:
         yield Row(incident.last_good_at, "Last publication before the incident", "run history")
     for due_at in sorted({d.due_at for d in incident.disturbances}):
         tables = ", ".join(d.table for d in incident.disturbances if d.due_at == due_at)
         yield Row(due_at, f"Due: {tables}", "schedule")
-    for tried in (a for d in incident.disturbances for a in d.attempts):
-        if tried.started_at:
-            yield Row(tried.started_at, f"Run starts, {tried.trigger}", tried.run_id)
-        if tried.published_at:
-            rows = "" if tried.rows is None else f", {tried.rows:,} rows"
-            yield Row(tried.published_at, f"{tried.table} published{rows}", tried.run_id)
-        elif tried.finished_at and tried.status != "blocked":  # its audit has a row below
-            yield Row(tried.finished_at, f"{tried.table} {tried.status}", tried.run_id)
+    tried = [a for d in incident.disturbances for a in d.attempts]
+    for run_id in incident.runs:
+        starts = [(a.started_at, a.trigger) for a in tried if a.run_id == run_id and a.started_at]
+        if starts:
+            yield Row(min(starts)[0], f"Run starts, {min(starts)[1]}", run_id)
     for n, sign in enumerate(incident.signs):
         yield Row(sign.at, sign.text, sign.source, "detected" if n == 0 else None)
     if incident.acknowledged_at:
         yield Row(incident.acknowledged_at, "Alert acknowledged", "alert log", "acknowledged")
+    for a in tried:
+        rows = "" if a.rows is None else f", {a.rows:,} row{'' if a.rows == 1 else 's'}"
+        if a.published_at:
+            yield Row(a.published_at, f"{a.table} published{rows}", a.run_id)
+        elif a.finished_at and a.status != "blocked":  # a blocked run has the row of its audit
+            yield Row(a.finished_at, f"{a.table} {a.status}", a.run_id)
     if incident.resolved_at:
         text = "All tables current again"
         yield Row(incident.resolved_at, text, "run history", "repaired")
@@ -192,7 +195,7 @@ def draft(incident: Incident, team: Team, *, budget_used: Mapping[str, float] | 
         "",
         "## Summary",
         "",
-        f"- Severity: {incident.severity or 'none by the rules'}",
+        f"- Severity: {safe(incident.severity or 'none by the rules')}",
         f"- Duration: {_duration(incident, team.zone)}",
         f"- Affected scope: {safe(_scope(incident, team))}",
         "- Root cause: [to write: one line on conditions, never a person]",
@@ -256,7 +259,10 @@ def _impact(
     stale = (f"{t} {incident.stale(t) // timedelta(minutes=1):,}" for t in incident.tables)
     used = budget_used or {}
     yield "Tables", str(len(incident.tables))
-    yield "Rows late", "not known" if incident.rows_late is None else f"{incident.rows_late:,}"
+    yield (
+        "Rows that came late",
+        "not known" if incident.rows_late is None else f"{incident.rows_late:,}",
+    )
     yield "Minutes stale", "; ".join(stale)
     yield "SLO", "missed" if incident.slo_missed else "kept"
     yield "SLA", "breached" if incident.sla_breached else "kept"
@@ -279,17 +285,19 @@ def _to_write(incident: Incident, team: Team) -> Iterator[str]:
     """The sections that people write, with what was found as their starting point."""
     yield from ("## Root Cause Analysis (5-Why)", "")
     for finding in incident.findings:
-        yield _safe(f"- Found: {finding.subject}, {finding.evidence}", team.people)
+        yield f"- Found: {_safe(f'{finding.subject}, {finding.evidence}', team.people)}"
+    if incident.findings:
+        yield ""
     yield "Five whys or more, on two branches or more; no chain ends in a person."
     for branch in _BRANCHES:
-        yield from ("", f"### {branch}", "", "1. Why? [to write: what, and how we know]")
+        yield from ("", f"### {branch}", "", "1. Why? [to write: what, and how it is known]")
     roles = ", ".join(sorted({person.role for person in team.people})) or "a role"
     yield from ("", "## Action Items", "")
     yield from ("| Action | Type | Owner | Deadline | Done when |", "|---|---|---|---|---|")
     owner = _safe(f"one of: {roles}", ())
     for kind in ("prevent", "detect", "mitigate"):
         cells = ("[to write: verb first]", kind, f"[to write: {owner}]", "[to write: date]")
-        yield f"| {' | '.join(cells)} | [to write: how we see that it is done] |"
+        yield f"| {' | '.join(cells)} | [to write: how everybody sees it] |"
     yield from ("", "## Blameless Retrospective", "")
     for what in ("What went well", "What to improve", "Where we got lucky"):
         yield f"- {what}: [to write]"

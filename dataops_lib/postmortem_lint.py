@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -16,7 +16,10 @@ TYPES = ("prevent", "detect", "mitigate")
 
 _ALLOW = re.compile(r"<!--\s*lint: allow ((?:PM\d\d[ ,]*)+)-->", re.I)
 _COMMENT = re.compile(r"<!--.*?-->")
-_ZONE = re.compile(r"\b(?:UTC|GMT|[A-Z][a-z]+/[A-Z]\w+)\b|[+-]\d\d:\d\d\b")
+_ZONE = re.compile(
+    r"\b(?:UTC|GMT|[A-Z][a-z]+/[A-Z]\w+|(?:C|E|W)ES?T|BST|IST|JST|KST|[ECMP][SD]T|AE[SD]T)\b"
+    r"|[+-]\d\d:?\d\d\b|\d\dZ\b"
+)
 _MOMENT = re.compile(
     r"(?:(?P<day>\d{4}-\d\d-\d\d)[T ])?(?P<clock>\d\d:\d\d)(?::\d\d)?"
     r"(?: ?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)\b)?"
@@ -173,9 +176,9 @@ def _cell(row: _Row, *words: str) -> str | None:
     return next((text for head, text in row.cells.items() if any(w in head for w in words)), None)
 
 
-def _person(context: Context, rules: Mapping[str, Any]) -> str:
-    words = [*rules["persons"], *context.names]
-    return "(?:" + "|".join(re.escape(word) for word in words) + ")"
+def _any(words: Iterable[str]) -> str:
+    """A pattern for any of `words`; for none of them it matches nothing."""
+    return "(?:" + ("|".join(map(re.escape, words)) or "(?!)") + ")"
 
 
 def _moment(found: re.Match[str], day: str | None = None) -> datetime | None:
@@ -221,10 +224,11 @@ def _sections(lines: list[_Line], rules: Mapping[str, Any]) -> Found:
 
 
 def _words(lines: list[_Line], context: Context, rules: Mapping[str, Any]) -> Found:
-    name = "(?:" + "|".join(map(re.escape, context.names)) + ")" if context.names else r"(?!)"
+    name = _any(context.names)
+    person = _any([*rules["persons"], *rules["groups"], *context.names]) + "s?"
     for rule, about in rules["rules"].items():
         for pattern in about.get("patterns", ()):
-            filled = pattern.replace("{person}", _person(context, rules)).replace("{name}", name)
+            filled = pattern.replace("{person}", person).replace("{name}", name)
             for line in _in(lines, *about["where"]) if "where" in about else lines:
                 if found := re.search(filled, line.text, re.I):
                     yield rule, line.number, f'{about["name"]}: "{found[0].strip(" .;,:>-")}"'
@@ -269,7 +273,8 @@ def _timeline(lines: list[_Line]) -> Found:
         return
     first = rows[0]
     outside = " ".join(line.text for line in inside if not re.match(r"\s*\|\s*\d", line.text))
-    if not _ZONE.search(outside) and not all(_ZONE.search(_time(row)) for row in rows):
+    timed = [_time(row) for row in rows if _MOMENT.search(_time(row))]
+    if not _ZONE.search(outside) and not all(_ZONE.search(time) for time in timed):
         yield "PM03", first.number, "times have no zone"
     sources = [_cell(row, "source", "link", "evidence", "reference") for row in rows]
     if None in sources:
@@ -366,13 +371,15 @@ def _causes(lines: list[_Line], context: Context, rules: Mapping[str, Any]) -> F
         elif line.text.strip() and chains and not fresh:
             chains[-1].append(line)
     first = inside[0].number
+    if not whys and sum(bool(re.match(r"\s*[-*] ", line.text)) for line in inside) > 1:
+        return  # a list of contributing factors needs no chain
     if whys < 5:
         yield "PM12", first, f"{whys} whys; go on to five or more"
     if len(chains) < 2:
         yield "PM12", first, "a single chain of whys"
-    person = re.compile(rf"\b{_person(context, rules)}\b(?! team)", re.I)
+    person = _any([*rules["persons"], *context.names])
     for chain in chains:
-        if found := person.search(chain[-1].text):
+        if found := re.search(rf"\b{person}\b", chain[-1].text, re.I):
             yield "PM12", chain[-1].number, f'the chain ends in a person: "{found[0]}"'
 
 
