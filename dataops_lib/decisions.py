@@ -4,33 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from dataops_lib import budget, policy
-from dataops_lib.diagnosis import Seen
+from dataops_lib.diagnosis import Decision, Seen
 from dataops_lib.finding import Finding
 from dataops_lib.incident import Incident
 from dataops_lib.models import Person
 
 AT_MOST = 3
 TIME_TO_DECIDE = timedelta(days=7)  # ours: before the next weekly planning
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What to decide, the number that asks for it, who decides by when, and where to start."""
-
-    what: str
-    why: str
-    who: str
-    by: date
-    start: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self) | {"by": self.by.isoformat()}
 
 
 def budgets(tables: Sequence[Seen], rules: policy.Policy) -> tuple[Finding, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
 from dataops_lib import budget, slo
 from dataops_lib.finding import Finding, Status, worst_first
+from dataops_lib.incident import Incident
 from dataops_lib.models import Table
 from dataops_lib.sli import Measurement
 from dataops_lib.windows import Window
@@ -65,6 +66,21 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What to decide, the number that asks for it, who decides by when, and where to start."""
+
+    what: str
+    why: str
+    who: str
+    by: date
+    start: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self) | {"by": self.by.isoformat()}
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """Everything a report says about one team at one date."""
 
@@ -77,6 +93,11 @@ class Diagnosis:
     tables: tuple[Seen, ...]
     findings: tuple[Finding, ...]
     unknowns: tuple[Finding, ...]
+    budgets: tuple[Finding, ...] = ()
+    maturity: Finding | None = None
+    step: Finding | None = None
+    incidents: tuple[Incident, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     simulated: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,6 +109,12 @@ class Diagnosis:
         """The finding about `subject`."""
         return next(finding for finding in self.findings if finding.subject == subject)
 
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Every judgement of the report: service levels, budgets, maturity, and the unknown."""
+        asked = tuple(one for one in (self.maturity, self.step) if one is not None)
+        return (*self.findings, *self.budgets, *asked, *self.unknowns)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for diagnosis.json; the same inputs give the same values again."""
         window = {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()}
@@ -97,7 +124,9 @@ class Diagnosis:
             "as_of": self.as_of.isoformat(),
             "window": window | {"text": self.period},
             "tiles": [_tile_dict(tile) for tile in self.tiles],
-            "findings": [finding.as_dict() for finding in (*self.findings, *self.unknowns)],
+            "findings": [finding.as_dict() for finding in self.all_findings],
+            "incidents": [_incident_dict(one) for one in self.incidents],
+            "decisions": [decision.as_dict() for decision in self.decisions],
             "simulated": self.simulated,
             "provenance": dict(self.provenance),
         }
@@ -118,6 +147,20 @@ def _tile_dict(tile: Tile) -> dict[str, Any]:
     }
 
 
+def _incident_dict(one: Incident) -> dict[str, Any]:
+    moments = ("due_at", "started_at", "detected_at", "resolved_at")
+    times = {name: at.isoformat() if (at := getattr(one, name)) else None for name in moments}
+    plain = ("id", "pipeline", "kind", "severity", "detected_by", "slo_missed", "sla_breached")
+    return (
+        {name: getattr(one, name) for name in plain}
+        | times
+        | {
+            "tables": list(one.tables),
+            "planted": one.planted,
+        }
+    )
+
+
 def pooled(measured: Sequence[Measurement | None]) -> Measurement | None:
     """Good and total of several measurements added up; None when none of them was made.
 
@@ -136,7 +179,7 @@ def pooled(measured: Sequence[Measurement | None]) -> Measurement | None:
         sum(one.total for one in known),
         sum(one.unknown for one in known),
         " and ".join(sorted({one.source for one in known if one.source})),
-        known[0].how,
+        "; ".join(sorted({one.how for one in known if one.how})),
         sum(one.observations for one in known),
     )
 
@@ -158,7 +201,7 @@ def judge_sli(seen: Seen, name: str) -> Finding:
     numbers = _numbers(seen, reading, promise)
     if promise is None:
         return Finding(subject, "unknown", f"{shown}; nothing is promised", "Write an SLO", numbers)
-    promised = f"SLO {promise.objective}" + (f", SLA {promise.sla}" if promise.sla else "")
+    promised = f"SLO {promise.objective}" + (f"; SLA {promise.sla}" if promise.sla else "")
     sla_target = promise.sla.target if promise.sla else None
     if reading.against_sla is not None and not kept(reading.against_sla, sla_target):
         evidence = f"SLA breached: {shown}; {promised}"

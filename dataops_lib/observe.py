@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
@@ -269,6 +270,17 @@ class Observed:
         with duckdb.connect() as connection:
             self._register(connection, picture.table)
             return connection.sql(picture.query).df()
+
+    def planted_days(self) -> dict[date, str]:
+        """Days of data whose load met a planted fault; empty outside of example teams."""
+        runs, zone = self.team.runs, ZoneInfo(self.team.zone)
+        if runs is None:
+            return {}
+        planted = runs[runs["planted"].notna()]
+        due = [moment.astimezone(zone).date() for moment in planted["due_at"]]
+        return {
+            d - timedelta(days=1): text for d, text in zip(due, planted["planted"], strict=True)
+        }
 
     def _register(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
         iceberg, snapshot = self.tables[table]

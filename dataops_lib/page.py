@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dataops_lib import diagnosis as diagnosis_
-from dataops_lib import headlines
+from dataops_lib import headlines, slo
 from dataops_lib.diagnosis import Diagnosis
 from dataops_lib.finding import Finding
 
@@ -84,10 +84,36 @@ def page_one(diagnosis: Diagnosis) -> Html:
 
 def levels(diagnosis: Diagnosis) -> Html:
     """Service levels of every table, by tier."""
-    rows = [(seen.table, diagnosis_.judge(seen)) for seen in diagnosis.tables]
+    rows = [
+        (seen.table, [_cell(seen, name) for name in diagnosis_.SLIS]) for seen in diagnosis.tables
+    ]
     titles = [title for title, _ in diagnosis_.SLIS.values()]
     text = headlines.tables(diagnosis)
     return _part("levels.html.j2", text, diagnosis=diagnosis, rows=rows, titles=titles)
+
+
+def _cell(seen: diagnosis_.Seen, name: str) -> dict[str, Any]:
+    """One service level in few words: the share, what was promised, how it stands."""
+    measured, promise = seen.shown(name), seen.promises.get(name)
+    shown = slo.percent(measured.ratio) if measured and measured.ratio is not None else ""
+    promised = "nothing promised"
+    if promise is not None:
+        promised = f"SLO {promise.objective}" + (f"; SLA {promise.sla}" if promise.sla else "")
+    return {"finding": diagnosis_.judge_sli(seen, name), "shown": shown, "promised": promised}
+
+
+def decisions(diagnosis: Diagnosis) -> Html:
+    """What to decide, and the four facts behind it."""
+    step = diagnosis.step
+    values = {
+        "budget": headlines.budget_left(diagnosis),
+        "incident": headlines.last_incident(diagnosis),
+        "maturity": diagnosis.maturity.evidence if diagnosis.maturity else "not known: no answers",
+        "step": f"{step.next_step}; because {step.evidence}." if step else "not known: no answers.",
+    }
+    text = f"{len(diagnosis.decisions)} decisions. Worst budget: {values['budget']}"
+    more = {"diagnosis": diagnosis, "day": headlines.day}
+    return _part("decisions.html.j2", text, **more, **values)
 
 
 def unknowns(diagnosis: Diagnosis) -> Html:

@@ -5,24 +5,40 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dataops_lib import (
+    decisions,
+    files,
+    headlines,
+    maturity,
+    maturity_model,
+    page,
+    playbook,
+    policy,
+    teams,
+)
 from dataops_lib import diagnosis as diagnosis_
-from dataops_lib import files, headlines, page, teams
 from dataops_lib.diagnosis import Diagnosis
 from dataops_lib.errors import DataError, UsageError
+from dataops_lib.finding import Finding
 from dataops_lib.observe import Observed
 from dataops_lib.teams import Team
 
 NOTEBOOKS = teams.HOME / "notebooks"
 REPORT = "10_team_report"
+SECTIONS = tuple(path.stem for path in sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb")))
+AT_ONCE = 2
+LINK = re.compile(r'href="(\w+)\.ipynb"')
 KERNEL = "python3"
 CELL_SECONDS = 300
 PACKAGES = (
@@ -64,6 +80,9 @@ def diagnose(team: Team, days: int = 30) -> Diagnosis:
         missing |= {f"table {name}": "its completeness and volume" for name in gone}
     elif team.tables:
         missing["catalog in team.yaml"] = "what the tables hold"
+    left = decisions.budgets(tables, policy.load_policy(playbook.text("error_budget_policy.yaml")))
+    level, step = _assessed(team)
+    recent = tuple(one for one in observed.incidents if one.due_at in observed.window)
     return Diagnosis(
         team=team.name,
         title=team.title,
@@ -74,9 +93,23 @@ def diagnose(team: Team, days: int = 30) -> Diagnosis:
         tables=tables,
         findings=findings,
         unknowns=diagnosis_.unknowns(missing, tables),
+        budgets=left,
+        maturity=level,
+        step=step,
+        incidents=recent,
+        decisions=decisions.decide(left, recent, step, team.people, team.as_of),
         simulated=team.example.simulated.strip() if team.example else "",
         provenance=provenance(team),
     )
+
+
+def _assessed(team: Team) -> tuple[Finding | None, Finding | None]:
+    """Level and next step of the team's answers; None, None without any."""
+    given = team.assessment
+    if given is None:
+        return None, None
+    score = maturity.score(maturity_model.load_model(), given.answers)
+    return maturity.judge(score), maturity.next_step(score, given.votes)
 
 
 def provenance(team: Team) -> dict[str, Any]:
@@ -95,19 +128,21 @@ def run(
     as_of: str | date | None = None,
     out: Path | str | None = None,
     root: Path | str | None = None,
+    sections: Sequence[str] = SECTIONS,
     progress: bool = False,
 ) -> Path:
     """Make the report of one team and return the path of its page one.
 
-    Writes `<out>/<team>/<as_of>/` with index.html, diagnosis.json and the executed notebook: all
-    of it or nothing. A failed report gets a page that says so; a good one of an earlier run stays.
+    Writes `<out>/<team>/<as_of>/` with index.html, a page for each of the `sections`,
+    diagnosis.json and the executed notebooks: all of it or nothing. A section that fails becomes a
+    page that says so. A failed page one gets a page of its own; a good one of an earlier run stays.
 
     Raises
     ------
     UsageError
         Unknown team or date, or files with mistakes: found before anything is executed.
     ReportError
-        If the notebook fails, the kernel is missing, or the folder cannot be written.
+        If page one fails, the kernel is missing, or the folder cannot be written.
     """
     loaded = teams.load(team, as_of=as_of, root=root)
     base = Path(out) if out else teams.HOME / "reports"
@@ -115,16 +150,15 @@ def run(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+        work.chmod(0o755)
     except OSError as error:
         raise ReportError(
             f"cannot write reports below {base}: {error.strerror or error}"
         ) from error
     try:
         with _environment(DATAOPS_TEAMS_DIR=str(teams.root_folder(root))):
-            executed = execute(REPORT, _parameters(loaded), work / f"{REPORT}.ipynb", progress)
-        _render(executed, work / "index.html", loaded)
-        record = _record(executed)
-        files.write(work / "diagnosis.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
+            made = _execute_all((REPORT, *sections), loaded, work, progress)
+        _write(made, work, loaded)
         _switch(work, target)
     except _CellError as error:
         raise ReportError(str(error), _failure(loaded, target, error)) from error
@@ -136,8 +170,58 @@ def run(
     return target / "index.html"
 
 
-def _parameters(team: Team) -> dict[str, Any]:
-    return {"team": team.name, "as_of": team.as_of.isoformat()}
+def _execute_all(names: Sequence[str], team: Team, work: Path, progress: bool) -> dict[str, Any]:
+    """Execute the notebooks, two at a time; an error stands in the place of one that failed."""
+    from tqdm import tqdm
+
+    parameters = {"team": team.name, "as_of": team.as_of.isoformat()}
+
+    def one(name: str) -> Any:
+        try:
+            return execute(name, parameters, work / f"{name}.ipynb")
+        except _CellError as error:
+            return error
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = pool.map(one, names)
+        bar = tqdm(done, total=len(names), desc=f"report {team.name}", disable=not progress or None)
+        return dict(zip(names, bar, strict=True))
+
+
+def _write(made: Mapping[str, Any], work: Path, team: Team) -> None:
+    """Turn executed notebooks into pages; page one links the others."""
+    first = made[REPORT]
+    if isinstance(first, _CellError):
+        raise first
+    record = _record(first)
+    files.write(work / "diagnosis.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
+    when = headlines.day(team.as_of)
+    shared = {"team": team.name, "as_of": when}
+    links = []
+    for name, notebook in made.items():
+        if name == REPORT:
+            continue
+        failed = isinstance(notebook, _CellError)
+        title = name if failed else _title(notebook)
+        links.append({"href": f"{name}.html", "title": title, "failed": failed})
+        back = f"Team {team.name} as of {when}"
+        footer = f"{back}. Executed from notebooks/{name}.ipynb."
+        text = (
+            _failure_page(notebook, kept=False, **shared)
+            if isinstance(notebook, _CellError)
+            else html(notebook, title=f"{title}: {back}", footer=footer, back="index.html")
+        )
+        files.write(work / f"{name}.html", text)
+    heading = f"Team report: {team.name}"
+    footer = f"Team {team.name} as of {when}. Numbers and their sources: diagnosis.json."
+    text = html(first, title=f"{heading}, {when}", footer=footer, heading=heading, links=links)
+    files.write(work / "index.html", text)
+
+
+def _title(notebook: Any) -> str:
+    """The first heading of a notebook."""
+    lines = (line for cell in notebook.cells for line in cell.source.splitlines())
+    return next((line[2:].strip() for line in lines if line.startswith("# ")), "Notebook")
 
 
 def headline(path: Path) -> str:
@@ -154,9 +238,7 @@ class _CellError(Exception):
         super().__init__(f"notebook {notebook} failed: {message}")
 
 
-def execute(
-    notebook: str, parameters: Mapping[str, Any], output: Path, progress: bool = False
-) -> Any:
+def execute(notebook: str, parameters: Mapping[str, Any], output: Path) -> Any:
     """Execute one of our notebooks by papermill and return it.
 
     Raises
@@ -181,7 +263,7 @@ def execute(
             str(output),
             parameters=dict(parameters),
             kernel_name=KERNEL,
-            progress_bar=progress,
+            progress_bar=False,
             execution_timeout=CELL_SECONDS,
             cwd=str(output.parent),
         )
@@ -196,9 +278,20 @@ def execute(
 
 
 def html(
-    notebook: Any, *, title: str, footer: str, heading: str = "", back: str = "", code: bool = False
+    notebook: Any,
+    *,
+    title: str,
+    footer: str = "",
+    heading: str = "",
+    back: str = "",
+    links: Sequence[Mapping[str, Any]] = (),
+    code: bool = False,
 ) -> str:
-    """An executed notebook as one HTML page: no scripts, nothing loaded from elsewhere."""
+    """An executed notebook as one HTML page: no scripts, nothing loaded from elsewhere.
+
+    `links` are sections with href, title and failed; `back` is where page one stands. Links between
+    notebooks become links between pages.
+    """
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
@@ -208,18 +301,10 @@ def html(
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    values = {"title": title, "footer": footer, "heading": heading, "back": back}
+    values = {"title": title, "footer": footer, "heading": heading, "back": back, "links": links}
     resources = {"report": values | {"css": page.css("style.css")}}
     text, _ = exporter.from_notebook_node(notebook, resources=resources)
-    return str(text)
-
-
-def _render(notebook: Any, target: Path, team: Team) -> None:
-    as_of = headlines.day(team.as_of)
-    heading = f"Team report: {team.name}"
-    footer = f"Team {team.name} as of {as_of}. Numbers and their sources: diagnosis.json."
-    text = html(notebook, title=f"{heading}, {as_of}", footer=footer, heading=heading)
-    files.write(target, text)
+    return LINK.sub(r'href="\1.html"', str(text))
 
 
 def _record(notebook: Any) -> dict[str, Any]:
@@ -248,19 +333,18 @@ def _switch(work: Path, target: Path) -> None:
 def _failure(team: Team, target: Path, error: _CellError) -> Path | None:
     """Write the page of a failed report: in its place, or beside a good one of an earlier run."""
     kept = (target / "diagnosis.json").exists()
-    values = {"team": team.name, "as_of": team.as_of, "message": error.message, "cell": error.cell}
-    text = page.render(
-        "failure.html.j2",
-        css=page.css("style.css"),
-        kept=kept,
-        notebook=error.notebook,
-        **values,
-    )
+    text = _failure_page(error, kept=kept, team=team.name, as_of=headlines.day(team.as_of))
     try:
         target.mkdir(exist_ok=True)
         return files.write(target / ("failed.html" if kept else "index.html"), text)
     except OSError:
         return None
+
+
+def _failure_page(error: _CellError, *, kept: bool, team: str, as_of: str) -> str:
+    values = {"message": error.message, "cell": error.cell, "notebook": error.notebook}
+    css = page.css("style.css")
+    return page.render("failure.html.j2", css=css, kept=kept, team=team, as_of=as_of, **values)
 
 
 @contextmanager
