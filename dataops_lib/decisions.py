@@ -31,10 +31,9 @@ def budgets(tables: Sequence[Seen], rules: policy.Policy) -> tuple[Finding, ...]
         judged = policy.decide(left, rules, f"{seen.table.name} freshness budget")
         allowed = float(promise.error_budget) * measured.total
         spent = measured.total - measured.good
-        evidence = (
-            f"{left:.0%} left: {spent / 60:.1f} of {allowed / 60:.1f} hours spent"
-            f" in {promise.period.nominal_days} days"
-        )
+        state = f"{left:.0%} left" if left >= 0 else f"overspent by {-left:.0%}"
+        hours = f"{spent / 60:.1f} of {allowed / 60:.1f} hours spent"
+        evidence = f"{state}, {hours} in {promise.period.nominal_days} days"
         numbers = dict(judged.numbers) | {
             "remaining_ratio": left,
             "spent_minutes": spent,

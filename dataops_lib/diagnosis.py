@@ -15,6 +15,7 @@ from dataops_lib.sli import Measurement
 from dataops_lib.windows import Window
 
 SCHEMA_VERSION = 1
+DAYS = 30  # the period of a report, the same as the article's budgets
 SLIS = {  # name in the SLO file: name for people, what is counted
     "freshness": ("freshness", "minutes"),
     "pipeline_success_rate": ("run success", "runs"),

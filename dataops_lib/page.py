@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from dataops_lib import diagnosis as diagnosis_
 from dataops_lib import headlines, slo
 from dataops_lib.diagnosis import Diagnosis
 from dataops_lib.finding import Finding
+from dataops_lib.objective import Objective
 
 TEMPLATES = Path(__file__).parent / "templates"
 RECORD = "application/vnd.dataops.diagnosis+json"
@@ -98,8 +99,15 @@ def _cell(seen: diagnosis_.Seen, name: str) -> dict[str, Any]:
     shown = slo.percent(measured.ratio) if measured and measured.ratio is not None else ""
     promised = "nothing promised"
     if promise is not None:
-        promised = f"SLO {promise.objective}" + (f"; SLA {promise.sla}" if promise.sla else "")
+        promised = f"SLO {_short(promise.objective)}"
+        promised += f"; SLA {_short(promise.sla)}" if promise.sla else ""
     return {"finding": diagnosis_.judge_sli(seen, name), "shown": shown, "promised": promised}
+
+
+def _short(objective: Objective) -> str:
+    """An objective without its period where that is the report's own."""
+    usual = objective.period is not None and objective.period.days == diagnosis_.DAYS
+    return str(replace(objective, period=None) if usual else objective)
 
 
 def decisions(diagnosis: Diagnosis) -> Html:
@@ -120,9 +128,12 @@ def unknowns(diagnosis: Diagnosis) -> Html:
     """What nobody can know from these inputs."""
     otherwise = "Every input that this report reads was given."
     text = f"{len(diagnosis.unknowns)} things we do not know"
-    return _part("findings.html.j2", text, findings=diagnosis.unknowns, otherwise=otherwise)
+    title = "What we do not know"
+    found = diagnosis.unknowns
+    return _part("findings.html.j2", text, findings=found, otherwise=otherwise, title=title)
 
 
 def findings(found: Sequence[Finding], otherwise: str = "Nothing to report.") -> Html:
     """Findings as a list."""
-    return _part("findings.html.j2", f"{len(found)} findings", findings=found, otherwise=otherwise)
+    text = f"{len(found)} findings"
+    return _part("findings.html.j2", text, findings=found, otherwise=otherwise, title="")

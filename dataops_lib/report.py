@@ -60,7 +60,7 @@ class ReportError(DataError):
         super().__init__(message)
 
 
-def diagnose(team: Team, days: int = 30) -> Diagnosis:
+def diagnose(team: Team, days: int = diagnosis_.DAYS) -> Diagnosis:
     """Measure and judge everything that page one of a report says.
 
     Parameters
@@ -265,6 +265,7 @@ def execute(notebook: str, parameters: Mapping[str, Any], output: Path) -> Any:
             kernel_name=KERNEL,
             progress_bar=False,
             execution_timeout=CELL_SECONDS,
+            extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: no note on encryption
             cwd=str(output.parent),
         )
     except papermill.PapermillExecutionError as error:
