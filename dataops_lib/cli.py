@@ -12,6 +12,7 @@ import typer
 
 from dataops_lib.errors import DataOpsError, UsageError
 
+EXAMPLES = Path(__file__).resolve().parents[1] / "data" / "teams"
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -44,8 +45,7 @@ def report(
     for name in team:
         try:
             replay.ensure([name], root=teams_dir)
-            if teams_dir is None:
-                replay.ensure()  # notebooks open with the article's team, whichever is asked for
+            replay.ensure(root=EXAMPLES)  # every notebook opens with the article's team
             path = reports.run(name, as_of=as_of, root=teams_dir, out=out, progress=True)
         except UsageError:
             raise

@@ -207,6 +207,11 @@ def load(team: str, *, as_of: str | date | None = None, root: Path | str | None 
     return Team.model_construct(**dict(file) | parts | derived)
 
 
+def example(team: str = "orders") -> Team:
+    """An example team of the clone at the end of its replay, wherever your own teams are."""
+    return load(team, root=HOME / "data" / "teams")
+
+
 def team_file(folder: Path) -> TeamFile:
     """What the team.yaml of `folder` says; TeamError with all mistakes if it is wrong."""
     files = folders.Files(folder)
