@@ -140,6 +140,11 @@ def outcome(function: Callable[..., Any], *values: Any) -> str:
         return f"refused: {error}"
 
 
+def times(count: int) -> str:
+    """How often: never, once, 3 times."""
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
 def promise(slo: SLO | None) -> str:
     """A promise in one sentence, with the share that it lets go wrong."""
     if slo is None:
@@ -182,8 +187,9 @@ def largest_spender(left: pd.DataFrame) -> str:
     worst = left.sort_values("bad", kind="stable").iloc[-1]
     days = int((left["bad"] > 0).sum())
     share = percent(round(float(worst["bad"]) / spent, 2))
-    some = "a single day" if days == 1 else f"{days} days"
-    return f"All of it was spent on {some}; {day(worst['day'])} took {share}."
+    if days == 1:
+        return f"All of it was spent on a single day, {day(worst['day'])}."
+    return f"All of it was spent on {days} days; {day(worst['day'])} took {share}."
 
 
 def budgets(left: Sequence[tuple[str, float]]) -> str:
@@ -213,13 +219,13 @@ def trials(counted: pd.DataFrame, bad: Sequence[Window]) -> str:
         return "Nothing was measured, so there is nothing to count."
     width = {row["counted in"]: row["high"] - row["low"] for _, row in counted.iterrows()}
     minutes = int(counted.set_index("counted in")["bad"].get("minutes", 0))
-    said = f"{minutes:,} bad minutes came in {len(bad)} stretches"
     if not bad:
         return "No minute was bad, so nothing shows yet how bad minutes cluster."
+    longest = max(span.duration for span in bad) / timedelta(hours=1)
+    said = f"{minutes:,} bad minutes came in "
+    said += f"{len(bad)} stretches, the longest of {longest:.1f} hours"
     if len(bad) == 1:
-        said = f"{minutes:,} bad minutes came in a single stretch"
-    longest = max(span.duration for span in bad)
-    said += f", the longest of {longest / timedelta(hours=1):.1f} hours"
+        said = f"{minutes:,} bad minutes came in one piece of {longest:.1f} hours"
     if "runs" in width:
         said += f". Counted in runs the interval is {width['runs'] / width['minutes']:.0f} times"
         said += " as wide: that is what the history really shows"
@@ -252,7 +258,7 @@ def fired(found: pd.DataFrame) -> str:
     if found.empty:
         return "No rule could be tried: a freshness promise and a run history are needed."
     said = [
-        f"{row['rule']} {row['times']} times, first on {day(row['first_at'])}"
+        f"{row['rule']} {times(row['times'])}, first on {day(row['first_at'])}"
         if row["times"]
         else f"{row['rule']} never"
         for row in found.to_dict("records")
@@ -264,3 +270,52 @@ def outlook(target: str, seen: budget.Outlook) -> str:
     """How often a promise would hold, by both ways of counting."""
     runs, minutes = (percent(round(value, 2)) for value in (seen.runs_met_exact, seen.minutes_met))
     return f"{target} would hold in {runs} of months by runs, in {minutes} by minutes"
+
+
+# -- notebook 04: what became of runs
+
+
+def practised_on(asked: str, used: str, table: str, days: Sequence[date], rows: int) -> str:
+    """Whose table the acts use, how much was copied, and which days are still to come."""
+    other = "" if asked == used else f"Team {asked} publishes no table that the acts could use. "
+    kept = f"{len(days)} days, {day(days[0])} to {day(days[-1])}" if days else "no day"
+    return (
+        f"{other}The acts use table {table} of team {used}: {rows:,} rows are published in the "
+        f"scratch warehouse, {kept}, are still to come."
+    )
+
+
+def publication(subject: str, published: bool, blocked_by: Sequence[Finding], rebased: int) -> str:
+    """What became of one run, in a sentence."""
+    if published:
+        after = f" after following main {rebased} time{'s' * (rebased > 1)}" if rebased else ""
+        return f"{subject}: published{after}."
+    why = "; ".join(f"{one.subject}: {one.evidence}" for one in blocked_by)
+    return f"{subject}: blocked, readers keep what they had. {why}."
+
+
+def snapshots(graph: pd.DataFrame) -> str:
+    """Where readers are, and what waits beside them."""
+    pairs = zip(graph["snapshot"], graph["refs"], strict=True)
+    refs = [(str(snapshot), str(ref)) for snapshot, found in pairs for ref in found]
+    main = next((snapshot for snapshot, ref in refs if ref == "main"), None)
+    kinds = [ref.split(" ")[0] for _, ref in refs]
+    waiting, withdrawn = kinds.count("audit"), kinds.count("withdrawn")
+    parts = [f"Readers are at {main}" if main else "Readers see nothing yet"]
+    branches = "audit branch waits" if waiting == 1 else "audit branches wait"
+    parts.append(f"{waiting or 'no'} {branches if waiting else 'audit branch waits'}")
+    if withdrawn:
+        parts.append(f"{withdrawn} publish{'es' * (withdrawn > 1)} withdrawn")
+    return "; ".join(parts)
+
+
+def anomaly(rows: pd.DataFrame, actual: pd.DataFrame, picture: Picture) -> str:
+    """How many days a volume check would stop, by rows and by what happened."""
+    by_rows, by_actual = (int((frame["verdict"] == "fail").sum()) for frame in (rows, actual))
+    judged = int((actual["verdict"] != "unknown").sum())
+    if not judged:
+        return f"Too few days to judge {picture.actual} by their weekday"
+    return (
+        f"Counting rows stops {by_rows} of {judged} judged days, "
+        f"counting {picture.actual} stops {by_actual}"
+    )

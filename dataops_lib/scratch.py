@@ -1,0 +1,400 @@
+"""Edge: a team's table in a temporary folder, where runs may fail, race and die without harm.
+
+subject(observed, otherwise, ...) -> Observed    the team whose table the acts can use
+copy(observed, table=None, ...) -> Scratch       its real rows, in a warehouse of their own
+spoil(data, checks) -> {fault: data}             a good day, with one fault each
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import ancestors_of
+
+from dataops_lib import contract, runs, upkeep, verdict, wap, warehouse, windows
+from dataops_lib.audit import (
+    Check,
+    Limit,
+    RowCheck,
+    SqlCheck,
+    UniqueCheck,
+    VolumeCheck,
+    literal,
+    quoted,
+    sql_value,
+    volume,
+)
+from dataops_lib.models import Picture
+from dataops_lib.observe import Observed
+from dataops_lib.teams import Team, local_catalog
+
+ACTS = 6  # days that are kept back, to be published one by one
+HISTORY = "history"  # the run that publishes all days before them
+DAY_ROWS = 20_000  # of a larger day only so many rows are copied
+DAYS = 60
+_ID = re.compile(r"\d{15,20}")
+
+
+@dataclass
+class Clock:
+    """A simulated clock: each look at it takes a minute, and notes what readers see just then."""
+
+    at: datetime
+    look: Callable[[], tuple[str, int]]
+    seen: list[tuple[datetime, str, int]] = field(default_factory=list)
+
+    def __call__(self) -> datetime:
+        """The time now."""
+        moment = self.at
+        self.seen.append((moment, *self.look()))
+        self.at += timedelta(minutes=1)
+        return moment
+
+
+@dataclass
+class Scratch:
+    """One table in a warehouse of its own; `days` holds the rows that are still to be published."""
+
+    team: Team
+    table_name: str
+    name: str
+    catalog: Catalog
+    days: Mapping[date, pa.Table]
+    counts: Mapping[date, int]
+    folder: tempfile.TemporaryDirectory[str]
+    labels: dict[int, str] = field(default_factory=dict)
+    clocks: dict[str, Clock] = field(default_factory=dict)
+
+    @property
+    def table(self) -> Table:
+        """The table as the catalog shows it now."""
+        return self.catalog.load_table(self.name)
+
+    @property
+    def upcoming(self) -> list[date]:
+        """The days that were kept back, oldest first."""
+        return list(self.days)
+
+    def checks(self, day: date) -> list[Check]:
+        """The checks of the team's contract; volume is told the same weekday's real counts."""
+        agreed = (self.team.contracts or {}).get(self.table_name)
+        past = tuple(
+            n for d, n in self.counts.items() if d < day and (day - d).days in range(7, 57, 7)
+        )
+        return [
+            replace(check, past=past) if isinstance(check, VolumeCheck) else check
+            for check in (contract.checks(agreed) if agreed else [])
+        ]
+
+    def due(self, day: date) -> datetime:
+        """When the rows of `day` were due: the first load of the following day."""
+        following = windows.midnight(day + timedelta(days=1), self.team.zone)
+        window = windows.Window(following, following + timedelta(days=1))
+        found = self.team.expected(self.table_name, window)
+        return found[0] if found else following + timedelta(hours=6)
+
+    def clock(self, day: date, run_id: str) -> Clock:
+        """The simulated clock of a run, which starts when `day` is due and is kept for `story`."""
+        self.clocks[run_id] = Clock(self.due(day), self._main)
+        return self.clocks[run_id]
+
+    def _main(self) -> tuple[str, int]:
+        """Where readers are and how many rows they see."""
+        table = self.table
+        self.labels |= {s.snapshot_id: f"s{s.sequence_number}" for s in table.metadata.snapshots}
+        main = table.current_snapshot()
+        if main is None:
+            return "nothing", 0
+        return self.labels[main.snapshot_id], int(runs.told(main, "total-records") or 0)
+
+    def run(
+        self,
+        day: date,
+        data: Any = None,
+        *,
+        run_id: str | None = None,
+        checks: Sequence[Any] | None = None,
+    ) -> wap.Publication:
+        """Write, audit and publish `data` (the real rows if absent) as the run of `day`."""
+        run_id = run_id or str(day)
+        return wap.write_audit_publish(
+            self.days[day] if data is None else data,
+            self.name,
+            self.checks(day) if checks is None else checks,
+            catalog=self.catalog,
+            run_id=run_id,
+            properties={"due_at": self.due(day).isoformat()},
+            now=self.clock(day, run_id),
+        )
+
+    def rival(self, day: date) -> Callable[[Any], Any]:
+        """A check that always passes; while it runs, another publisher publishes `day`."""
+
+        def somebody_else_publishes(_: Any) -> Any:
+            if runs.tag_of(self.table, str(day)) is None:
+                self.run(day)
+            return SimpleNamespace(passed=True, message=f"{day} was published meanwhile")
+
+        return somebody_else_publishes
+
+    def power_cut(self, day: date) -> int:
+        """Publish `day` in a process that is killed while it audits; the process's exit code."""
+        path = Path(self.folder.name) / "arrived.parquet"
+        pq.write_table(self.days[day], path)
+        call = "import sys; from dataops_lib import scratch; scratch.run_and_die(*sys.argv[1:])"
+        given = [self.folder.name, self.name, path, day, self.due(day).isoformat()]
+        command = [sys.executable, "-c", call, *map(str, given)]
+        # Our own interpreter and our own function; no shell sees the arguments.
+        return subprocess.run(command, timeout=120, check=False).returncode  # noqa: S603
+
+    def resume(self, day: date) -> wap.Publication:
+        """Finish what the killed run of `day` left: audit what is staged, and publish it."""
+        clock = self.clock(day, str(day))
+        checks = self.checks(day)
+        return wap.resume(
+            self.name, catalog=self.catalog, run_id=str(day), quality_checks=checks, now=clock
+        )
+
+    def release(self, blocked: wap.Publication, *, reason: str, by: str) -> wap.Publication:
+        """Publish a blocked run all the same, on record; a published one is answered as it is."""
+        if blocked:
+            return blocked
+        clock = replace(self.clocks[blocked.run_id], seen=[])
+        self.clocks[blocked.run_id] = clock
+        return wap.publish(
+            self.name,
+            catalog=self.catalog,
+            run_id=blocked.run_id,
+            reason=reason,
+            by=by,
+            now=clock,
+        )
+
+    # -- what it looks like
+
+    def story(self, publication: wap.Publication) -> pd.DataFrame:
+        """What happened in a run, and what readers saw at each moment."""
+        seen = self.clocks[publication.run_id].seen
+        rows = []
+        for at, event, detail in publication.events:
+            _, label, count = [one for one in seen if one[0] <= at][-1]
+            what = _ID.sub(lambda found: self.labels.get(int(found[0]), "?"), detail)
+            rows.append((f"{at:%H:%M} UTC", event, what, label, count))
+        names = ["time", "event", "what happened", "readers are at", "rows readers see"]
+        return pd.DataFrame(rows, columns=names)
+
+    def by_day(self, *refs: str, last: int = 4) -> pd.DataFrame:
+        """Rows of the last days on main and on each of the branches `refs`, side by side."""
+        table, column = self.table, quoted(self.team.table(self.table_name).day_column)
+        frames = {}
+        with duckdb.connect() as connection:
+            for number, ref in enumerate(("main", *refs)):
+                snapshot = table.metadata.refs[ref].snapshot_id
+                warehouse.view(connection, f"v{number}", table, snapshot_id=snapshot)
+                query = f"SELECT CAST({column} AS DATE) AS day, count(*) AS n FROM v{number}"
+                found = connection.execute(f"{query} GROUP BY 1").fetchall()
+                title = "rows readers see" if ref == "main" else f"rows on {ref}"
+                frames[title] = pd.Series(dict(found), dtype="Int64")
+        joined = pd.DataFrame(frames).sort_index().fillna(0).tail(last)
+        return joined.rename_axis("day").reset_index()
+
+    def graph(self) -> pd.DataFrame:
+        """Every snapshot of the table, from its own metadata, oldest first.
+
+        Columns: snapshot and parent as labels (s1 is the first), rows a reader would see there,
+        on_main (readers are there or came through it), refs (names that point at it, as "main",
+        "audit RUN", "published RUN" or "withdrawn RUN").
+        """
+        self._main()
+        metadata = self.table.metadata
+        main = {s.snapshot_id for s in ancestors_of(self.table.current_snapshot(), metadata)}
+        names: dict[int, list[str]] = {}
+        for name, ref in sorted(metadata.refs.items()):
+            names.setdefault(ref.snapshot_id, []).append(_short(name))
+        rows = [
+            (
+                self.labels[s.snapshot_id],
+                self.labels.get(s.parent_snapshot_id or 0),
+                int(runs.told(s, "total-records") or 0),
+                s.snapshot_id in main,
+                tuple(names.get(s.snapshot_id, ())),
+            )
+            for s in sorted(metadata.snapshots, key=lambda s: s.sequence_number or 0)
+        ]
+        return pd.DataFrame(rows, columns=["snapshot", "parent", "rows", "on_main", "refs"])
+
+    def runs(self) -> pd.DataFrame:
+        """The runs that the table knows, in the order in which they were staged."""
+        found = upkeep.list_runs(self.name, catalog=self.catalog)
+        rows = [(run.run_id, run.state, run.rows) for run in found]
+        return pd.DataFrame(rows, columns=["run", "state", "rows"])
+
+    def leftovers(self) -> pd.DataFrame:
+        """Files that no snapshot reaches, by kind; they stay until somebody asks to delete them."""
+        found = upkeep.clean(self.name, catalog=self.catalog, older_than=timedelta(0))
+        kinds = pd.Series([Path(one.path).suffix.lstrip(".") for one in found], dtype=object)
+        return kinds.value_counts().sort_index().rename_axis("kind").reset_index(name="files")
+
+
+def subject(observed: Observed, otherwise: Observed, *, pictured: bool = False) -> Observed:
+    """`observed` when its team publishes a table with days enough for the acts, else `otherwise`.
+
+    With `pictured` its team.yaml must also say which daily series shows what the data is about.
+    """
+    team = observed.team
+    if not team.tables or (pictured and team.picture is None):
+        return otherwise
+    return observed if len(_days(observed, team.tables[0].name)) > ACTS else otherwise
+
+
+def copy(
+    observed: Observed, table: str | None = None, *, until: date | None = None, keep: int = ACTS
+) -> Scratch:
+    """Copy one published table, as readers saw it, into a temporary folder.
+
+    All but the last `keep` days are published there in one run; these stay in `days`. Nothing that
+    is done to the copy touches the team's own warehouse.
+
+    Parameters
+    ----------
+    table : str, optional
+        A published table; default: the first of team.yaml.
+    until : date, optional
+        The last day to copy; default: the last that was published.
+    """
+    team = observed.team
+    chosen = table or team.tables[0].name
+    known = _days(observed, chosen)
+    counts = {day: n for day, n in known.items() if until is None or day <= until}
+    data = _rows(observed, chosen, list(counts)[-DAYS:])
+    folder = tempfile.TemporaryDirectory(prefix="dataops-scratch-", ignore_cleanup_errors=True)
+    catalog = _catalog(folder.name)
+    name = f"practice.{chosen}"
+    warehouse.create_table(catalog, name, observed.tables[chosen][0].schema())
+    kept = dict(list(data.items())[-keep:])
+    before = [day for day in data if day not in kept]
+    made = Scratch(team, chosen, name, catalog, kept, counts, folder)
+    if before:
+        rows = pa.concat_tables([data[day] for day in before])
+        made.run(before[-1], rows, run_id=HISTORY, checks=[])
+    return made
+
+
+def worst_day(scored: pd.DataFrame) -> date:
+    """The day of `sli.volume` furthest from its weekday; the last one when none has a score."""
+    size = scored["score"].abs()
+    number = int(size.fillna(-1).to_numpy().argmax()) if size.notna().any() else len(scored) - 1
+    days: list[Any] = scored["day"].tolist()
+    return pd.Timestamp(days[number]).date()
+
+
+def usual(picture: Picture, scored: pd.DataFrame, day: date) -> SqlCheck:
+    """A blocking check that the picture's number of `day` lies in the band of its weekday.
+
+    With fewer than four such weekdays before it, the band is that of all days before.
+    """
+    rule = volume()
+    days = [pd.Timestamp(one).date() for one in scored["day"]]
+    before = {d: int(n) for d, n in zip(days, scored["rows"], strict=True) if d < day and n > 0}
+    alike = [n for d, n in before.items() if (day - d).days in range(7, 7 * rule.weeks + 1, 7)]
+    past = alike if len(alike) >= rule.at_least else list(before.values())
+    low, high = (round(bound) for bound in verdict.band(past or [1], rule))
+    query = re.sub(rf"\b{re.escape(picture.table)}\b", "this", picture.query)
+    sql = f"SELECT {quoted(picture.actual)} FROM ({query}) WHERE CAST(day AS DATE) = {literal(day)}"
+    return sql_value(sql, Limit("mustBeBetween", (low, high)), name=f"usual {picture.actual}")
+
+
+def _days(observed: Observed, table: str) -> dict[date, int]:
+    """Rows of each day of a published table; empty when it is not there."""
+    counts = observed.volume(table)
+    if counts is None:
+        return {}
+    days = [moment.date() for moment in pd.to_datetime(counts["day"])]
+    return dict(zip(days, counts["rows"].astype(int).tolist(), strict=True))
+
+
+def _rows(observed: Observed, table: str, days: Sequence[date]) -> dict[date, pa.Table]:
+    iceberg, snapshot_id = observed.tables[table]
+    column = f"CAST({quoted(observed.team.table(table).day_column)} AS DATE)"
+    query = f"SELECT * FROM published WHERE {column} = ? LIMIT {DAY_ROWS}"
+    with duckdb.connect() as connection:
+        warehouse.view(connection, "published", iceberg, snapshot_id=snapshot_id)
+        return {day: connection.sql(query, params=[day]).to_arrow_table() for day in days}
+
+
+def _catalog(folder: str) -> Catalog:
+    return warehouse.open(SimpleNamespace(catalog=local_catalog(Path(folder))))
+
+
+def _short(ref: str) -> str:
+    """A branch or tag in two words: what it is for, and the run."""
+    if tag := runs.TAG.match(ref):
+        return f"{tag['state']} {tag['run_id']}"
+    branch = runs.BRANCH.match(ref)
+    return f"audit {branch['run_id']}" if branch else ref
+
+
+def run_and_die(folder: str, name: str, path: str, run_id: str, at: str) -> None:
+    """Write the rows of `path` to `name`, and kill this process in the middle of the audit."""
+
+    def power_is_cut(_: Any) -> Any:
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    moment = datetime.fromisoformat(at)
+    wap.write_audit_publish(
+        pq.read_table(path),
+        name,
+        [power_is_cut],
+        catalog=_catalog(folder),
+        run_id=run_id,
+        properties={"due_at": at},
+        now=lambda: moment,
+    )
+
+
+def spoil(data: pa.Table, checks: Sequence[Check]) -> dict[str, pa.Table]:
+    """A good day's rows with one fault each, by the name of the fault.
+
+    Which column suffers is read from the checks: the first key, the first required column, the
+    first whole number. A fault that nothing in the table can show is left out.
+    """
+    found: dict[str, pa.Table] = {}
+    if any(isinstance(check, UniqueCheck) for check in checks):
+        found["the file came twice"] = pa.concat_tables([data, data])
+    found["the file came empty"] = data.slice(0, 0)
+    required = [c.columns[0] for c in checks if isinstance(c, RowCheck) and "NULL" in c.failing]
+    texts = [name for name in required if pa.types.is_string(data.schema.field(name).type)]
+    if texts:
+        values = data[texts[0]].to_pylist()
+        values[:20] = [None] * len(values[:20])
+        found[f"{texts[0]} is missing in 20 rows"] = _with(data, texts[0], pa.array(values))
+    whole = [f.name for f in data.schema if pa.types.is_integer(f.type)]
+    chosen = next(
+        (name for name in ("user_id", "flight") if name in whole), whole[0] if whole else ""
+    )
+    if chosen:
+        text = pc.cast(data[chosen], pa.string())
+        found[f"{chosen} turned from a number to text"] = _with(data, chosen, text)
+    return found
+
+
+def _with(data: pa.Table, name: str, values: Any) -> pa.Table:
+    return data.set_column(data.schema.get_field_index(name), name, values)
