@@ -26,7 +26,7 @@ from pyiceberg.exceptions import (
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
-from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRef
 from pyiceberg.table.snapshots import ancestors_of, is_ancestor_of
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
@@ -37,6 +37,7 @@ from dataops_lib.runs import (
     Run,
     Staged,
     branches_of,
+    is_intact,
     is_past,
     staged,
     stamp,
@@ -85,7 +86,7 @@ def retrying(step: Callable[[], Result]) -> Result:
 
 
 def is_transient(error: BaseException) -> bool:
-    """True for a commit that lost a race or a catalog that was busy."""
+    """True for a commit that lost a race, and for a catalog that was busy."""
     if isinstance(error, CommitFailedException | CommitStateUnknownException):
         return True
     if isinstance(error, ValueError):
@@ -199,25 +200,26 @@ def _first(
         main = table.current_snapshot()
         given = dict(properties) | {"base_id": str(main.snapshot_id) if main else ""}
         if main is None:
-            table = _on_empty(table, branch, given, write)
-            return table, staged(table, branch)
+            return _on_empty(table, branch, given, write)
         table = slim(table)
         with table.transaction() as change:
             ManageSnapshots(change).create_branch(main.snapshot_id, branch).commit()
             write(change, branch, given)
         return table, staged(table, branch)
 
-    table, found = retrying(attempt)
-    return table, _on_its_base(table, found)
+    return _on_its_base(*retrying(attempt))
 
 
-def _on_empty(table: Table, branch: str, properties: dict[str, str], write: Writer) -> Table:
+def _on_empty(
+    table: Table, branch: str, properties: dict[str, str], write: Writer
+) -> tuple[Table, Staged]:
     """An empty table has nothing to branch from (trap 3): a snapshot first, then its branch."""
 
+    stage_id = properties["stage_id"]
+
     def head() -> int | None:
-        stage_id = properties["stage_id"]
-        ours = (s.snapshot_id for s in table.metadata.snapshots if told(s, "stage_id") == stage_id)
-        return next(ours, None)
+        ours = (s for s in table.metadata.snapshots if told(s, "stage_id") == stage_id)
+        return next((s.snapshot_id for s in ours if is_intact(table, s.snapshot_id)), None)
 
     if head() is None:
         table = slim(table)
@@ -226,7 +228,7 @@ def _on_empty(table: Table, branch: str, properties: dict[str, str], write: Writ
     found = head()
     assert found is not None
     table.manage_snapshots().create_branch(found, branch).commit()
-    return table
+    return table, staged(table, branch)
 
 
 def _next(
@@ -248,14 +250,13 @@ def _next(
             write(change, before.branch, dict(properties))
         return table, staged(table, before.branch)
 
-    table, found = retrying(attempt)
-    return table, _on_its_base(table, found)
+    return _on_its_base(*retrying(attempt))
 
 
-def _on_its_base(table: Table, found: Staged) -> Staged:
+def _on_its_base(table: Table, found: Staged) -> tuple[Table, Staged]:
     if found.base_id and not is_ancestor_of(found.head_id, found.base_id, table.metadata):
         raise DataError(f"branch {found.branch} lost its base. Discard the run and repeat it")
-    return found
+    return table, found
 
 
 def _free_name(table: Table, run: Run) -> str:
@@ -269,7 +270,8 @@ def _landed(table: Table, properties: Mapping[str, str]) -> Staged | None:
     """What an earlier attempt at this part staged, if only its answer was lost."""
     for branch in branches_of(table, properties["run_id"]):
         found = staged(table, branch)
-        if all(found.properties.get(k) == properties[k] for k in ("stage_id", "part")):
+        same = all(found.properties.get(k) == properties[k] for k in ("stage_id", "part"))
+        if same and is_intact(table, found.head_id):
             return found
     return None
 
@@ -294,30 +296,32 @@ def publish(
         now = tables.pop() if tables else load(catalog, ".".join(table.name()))
         if tag := tag_of(now, run_id):
             return now, tag
-        if now.metadata.snapshot_by_id(audited_id) is None:
+        audited = now.metadata.snapshot_by_id(audited_id)
+        if audited is None:
             raise DataError(f"the audited snapshot of run {run_id} is gone. Run it again")
+        if audited.schema_id != now.metadata.current_schema_id:  # trap 9
+            raise DataError(
+                f"the columns of {'.'.join(now.name())} changed after run {run_id} was staged. "
+                "Discard the run and run it again"
+            )
         main = now.current_snapshot()
         if main and not is_ancestor_of(audited_id, main.snapshot_id, now.metadata):
             return now, None
         tag = f"published-{stamp(at)}Z-{run_id}"
-        branches = branches_of(now, run_id)
-        small = slim(now, *branches, snapshot_id=audited_id)
+        names = branches_of(now, run_id)
+        small = slim(now, *names, snapshot_id=audited_id)
         properties = {f"dataops.override.{run_id}": json.dumps(override)} if override else {}
-        _commit_publish(small, audited_id, tag, branches, properties)
+        _commit_publish(small, audited_id, tag, names, properties)
         return small, tag
 
     return retrying(attempt)
 
 
 def _commit_publish(
-    table: Table,
-    audited_id: int,
-    tag: str,
-    branches: Sequence[str],
-    properties: dict[str, str],
+    table: Table, audited_id: int, tag: str, names: Sequence[str], properties: dict[str, str]
 ) -> None:
     main = table.metadata.refs.get(MAIN_BRANCH)
-    on = next((b for b in branches if table.metadata.refs[b].snapshot_id == audited_id), None)
+    on = next((b for b in names if table.metadata.refs[b].snapshot_id == audited_id), None)
     transaction = table.transaction()
     change: Any = ManageSnapshots(transaction)
     if main and on and hasattr(change, "fast_forward_branch"):
@@ -328,7 +332,7 @@ def _commit_publish(
         if main and _retention(main):
             change = change.create_branch(audited_id, MAIN_BRANCH, **_retention(main))  # trap 8
     change = change.create_tag(audited_id, tag)
-    for branch in branches:
+    for branch in names:
         change = change.remove_branch(branch)
     change.commit()
     if properties:
@@ -336,7 +340,7 @@ def _commit_publish(
     transaction.commit_transaction()
 
 
-def _retention(ref: Any) -> dict[str, int]:
+def _retention(ref: SnapshotRef) -> dict[str, int]:
     names = ("max_ref_age_ms", "max_snapshot_age_ms", "min_snapshots_to_keep")
     return {name: value for name in names if (value := getattr(ref, name)) is not None}
 
@@ -348,14 +352,14 @@ def rebase(
 
     The old branch stays until the publish removes both: resetting it could lose the rows.
     """
-    properties = dict(old.properties) | {"stage_id": uuid.uuid4().hex[:12]}
-    properties |= {"rebased_from": str(old.head_id)}
 
     def write(change: Transaction, branch: str | None, given: dict[str, str]) -> None:
         with change.update_snapshot(given, branch=branch).fast_append() as append:
             for file in files:
                 append.append_data_file(file)
 
+    properties = dict(old.properties) | {"stage_id": uuid.uuid4().hex[:12]}
+    properties |= {"rebased_from": str(old.head_id)}
     return _first(catalog, known, run, properties, write)
 
 

@@ -113,7 +113,8 @@ class Flow:
         names = runs.branches_of(self.table, self.run.run_id)
         left = [runs.staged(self.table, name) for name in reversed(names)]
         tag = runs.tag_of(self.table, self.run.run_id)
-        return tag, next((old for old in left if old.complete), None)
+        whole = (old for old in left if old.complete and runs.is_intact(self.table, old.head_id))
+        return tag, next(whole, None)
 
     def repeated(self, tag: str, fingerprint: str) -> Publication:
         """The first publication of this run, when it was of the same data."""
@@ -178,17 +179,22 @@ class Flow:
         self, pending: Publication, staged: Staged, override: Mapping[str, str] | None = None
     ) -> Publication | None:
         """The publication, or None when main is no ancestor of what is staged."""
-        at = self.now()
         self.table, tag = branches.publish(
-            self.catalog, self.table, self.run.run_id, staged.head_id, at, override
+            self.catalog, self.table, self.run.run_id, staged.head_id, self.now(), override
         )
-        if tag is None:
+        match = runs.TAG.match(tag or "")
+        if tag is None or match is None:
             return None
         if self.table.metadata.refs[tag].snapshot_id != staged.head_id:
             return self.repeated(tag, staged.fingerprint)  # another process was first
         self.note("published", f"main is now snapshot {staged.head_id}, tagged {tag}")
-        events = tuple(self.events)
-        return replace(pending, published=True, tag=tag, published_at=at, events=events)
+        return replace(
+            pending,
+            published=True,
+            tag=tag,
+            published_at=runs.time_of(match["stamp"]),
+            events=tuple(self.events),
+        )
 
     def audit(self, staged: Staged, checks: Sequence[Check]) -> dict[Check, Finding]:
         """Findings on what is staged, by check."""

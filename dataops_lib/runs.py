@@ -22,6 +22,9 @@ from dataops_lib.finding import Finding
 
 BRANCH = re.compile(r"^audit-\d{8}-(?P<run_id>[^+]+)(?:\+(?P<again>\d+))?$")
 TAG = re.compile(r"^(?P<state>published|withdrawn)-(?P<stamp>\d{8}T\d{4,6})Z-(?P<run_id>.+)$")
+COUNTED = re.compile(
+    r"(added|total|deleted|removed|changed|partition)-|partitions\."
+)  # by pyiceberg
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -89,8 +92,8 @@ def staged_at(table: Table, branch: str, head_id: int) -> Staged:
     head = table.metadata.snapshot_by_id(head_id)
     match = BRANCH.match(branch) or TAG.match(branch)
     ours = match is not None and told(head, "run_id") == match["run_id"]
-    properties = dict(head.summary.additional_properties) if head and head.summary else {}
-    properties = properties if ours else {}
+    kept = head.summary.additional_properties if ours and head and head.summary else {}
+    properties = {name: value for name, value in kept.items() if not COUNTED.match(name)}
     base = properties.get("base_id")
     return Staged(
         branch=branch,
@@ -101,6 +104,12 @@ def staged_at(table: Table, branch: str, head_id: int) -> Staged:
         complete=properties.get("complete") == "true",
         properties=properties,
     )
+
+
+def is_intact(table: Table, snapshot_id: int) -> bool:
+    """False for a snapshot whose files pyiceberg deleted because it was told the commit failed."""
+    snapshot = table.metadata.snapshot_by_id(snapshot_id)
+    return snapshot is not None and table.io.new_input(snapshot.manifest_list).exists()
 
 
 def branches_of(table: Table, run_id: str) -> list[str]:

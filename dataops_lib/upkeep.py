@@ -256,6 +256,8 @@ def _locations(table: Table) -> Iterator[str]:
     yield from (file.statistics_path for file in metadata.partition_statistics)
     seen: set[str] = set()
     for snapshot in metadata.snapshots:
+        if not runs.is_intact(table, snapshot.snapshot_id):
+            continue  # staged, and taken back by pyiceberg; readers never saw it
         yield snapshot.manifest_list
         for manifest in snapshot.manifests(table.io):
             if manifest.manifest_path in seen:
