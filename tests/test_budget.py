@@ -286,6 +286,17 @@ def test_a_simulation_stands_beside_the_exact_binomial_and_agrees_with_it():
     assert outlook.budget_minutes == pytest.approx(216)
 
 
+def test_the_exact_chance_counts_the_failures_that_are_allowed():
+    outlook = budget.simulate(0.995, **IF, runs=200)
+    one_or_none = 0.995**200 + 200 * 0.005 * 0.995**199
+    assert outlook.runs_met_exact == pytest.approx(one_or_none)
+
+
+def test_a_month_has_no_more_bad_minutes_than_minutes():
+    endless = budget.simulate(0.99, success_rate=1, incidents_per_month=50, median_minutes=10_000)
+    assert endless.bad_minutes["p99"] == 30 * 1440
+
+
 def test_a_simulation_is_repeatable_and_its_seed_matters():
     assert budget.simulate(0.995, **IF) == budget.simulate(0.995, **IF)
     assert budget.simulate(0.995, **IF) != budget.simulate(0.995, **IF, seed=1)

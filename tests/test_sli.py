@@ -180,6 +180,12 @@ def test_on_a_weekday_schedule_a_quiet_weekend_is_not_late():
     assert by_age.bad > 60 * 60  # an age alone would call the weekend stale
 
 
+def test_a_landing_at_the_due_time_itself_is_the_one_that_was_due():
+    due = [START, at(24), at(48)]
+    minutes = sli.lateness([START], due, start=START, end=at(48), grace=2 * HOUR)
+    assert minutes.good == 26 * 60
+
+
 def publishes(*rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["published_at", "newest_event_at"])
 
@@ -382,10 +388,10 @@ def test_three_same_weekdays_are_not_enough_history():
     assert verdicts[28:].eq("ok").all()
 
 
-def test_a_flagged_day_does_not_teach_what_is_normal():
-    weeks = WEEK * 8
-    weeks[35] = 5000
-    assert sli.volume(daily(weeks))["expected_rows"].iloc[42] == 1000
+def test_flagged_days_do_not_teach_what_is_normal():
+    mondays = [1000] * 4 + [5000] * 5
+    weeks = [count for monday in mondays for count in (monday, *WEEK[1:])]
+    assert sli.volume(daily(weeks))["verdict"].iloc[28::7].eq("fail").all()
 
 
 def test_the_score_rests_on_the_past_only():
