@@ -193,7 +193,7 @@ def derive(
     logged = _logged(alerts)
     incidents = []
     for pipeline, found_there in disturbed.items():
-        for group in _chains(sorted(found_there, key=lambda d: (d.due_at, d.table))):
+        for group in _chains(sorted(found_there, key=lambda d: d.due_at)):
             tables, start = {d.table for d in group}, group[0].due_at
             end = _resolved_at(group) or until
             heard = [h for h in logged if h[0].table in tables and start <= h[0].at <= end]
@@ -228,7 +228,7 @@ def found_by_us(incidents: Iterable[Incident]) -> tuple[int, int]:
     return sum(by != "consumer" for by in known), len(known)
 
 
-def _attempts(runs: pd.DataFrame, until: datetime) -> dict[str, tuple[Attempt, ...]]:
+def _attempts(runs: pd.DataFrame, until: datetime) -> dict[str, list[Attempt]]:
     """Attempts by table, in the order in which they began, as they were known at `until`."""
     if missing := [column.name for column in history.RUNS if column.name not in runs]:
         raise ValueError(f"the run history has no column {', '.join(missing)}")
@@ -236,14 +236,12 @@ def _attempts(runs: pd.DataFrame, until: datetime) -> dict[str, tuple[Attempt, .
     if naive := [name for name in times if getattr(runs[name].dtype, "tz", None) is None]:
         raise ValueError(f"{', '.join(naive)}: times without a zone; times are UTC")
     found: dict[str, list[Attempt]] = defaultdict(list)
-    for row in _rows(history.known_at(runs, until)):
+    rows = _rows(history.known_at(runs, until))
+    for row in sorted(rows, key=lambda row: row["started_at"] or row["due_at"]):
         row.pop("pipeline")
         row["trigger"] = row["trigger"] or "scheduled"
         found[row["table"]].append(Attempt(**row))
-    return {
-        table: tuple(sorted(tries, key=lambda a: a.started_at or a.due_at))
-        for table, tries in found.items()
-    }
+    return found
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:

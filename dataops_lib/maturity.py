@@ -24,17 +24,11 @@ from dataops_lib.maturity_model import (
     Tally,
     Votes,
     check,
+    fields,
     tally,
 )
 from dataops_lib.maturity_model import load_model as load_model
 from dataops_lib.maturity_model import load_parts as load_parts
-
-
-@dataclass(frozen=True)
-class _Answer:
-    choice: str
-    evidence: str | None = None
-    unmet: tuple[int, ...] = ()
 
 
 def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
@@ -63,8 +57,7 @@ def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
     """
     if problems := check(model, answers):
         raise TeamError(problems)
-    parsed = {person: _parsed(given) for person, given in answers.items()}
-    questions = tuple(_question_score(model, q, parsed, strict) for q in model.questions)
+    questions = tuple(_question_score(model, q, answers, strict) for q in model.questions)
     cells = tuple(_cells(model, questions))
     dimensions = tuple(_dimension_score(model, d, cells) for d in model.dimensions)
     scored = [d for d in dimensions if d.top]
@@ -89,30 +82,19 @@ def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
     )
 
 
-def _parsed(given: Mapping[str, Any]) -> dict[str, _Answer]:
-    def one(raw: Any) -> _Answer:
-        if isinstance(raw, str):
-            return _Answer(raw)
-        return _Answer(raw["answer"], raw.get("evidence"), tuple(raw.get("unmet", ())))
-
-    return {id: one(raw) for id, raw in given.items()}
-
-
 def _question_score(
-    model: Model, question: Question, parsed: Mapping[str, Mapping[str, _Answer]], strict: bool
+    model: Model, question: Question, answers: Answers, strict: bool
 ) -> QuestionScore:
-    given = [answers[question.id] for answers in parsed.values() if question.id in answers]
-    ours = [answer for answer in given if answer.choice != "na"]
+    given = [fields(all_[question.id]) for all_ in answers.values() if question.id in all_]
+    ours = [answer for answer in given if answer["answer"] != "na"]
     if not ours:
         return QuestionScore(question, "na" if given else "missing", 0.0, 1.0)
-    known = [answer for answer in ours if answer.choice != "unsure"]
+    known = [answer for answer in ours if answer["answer"] != "unsure"]
     values = [_value(model, question, answer, strict) for answer in known]
     unsure = len(ours) - len(known)
-    notes = [
-        f"counts none: {question.criteria[number - 1]} does not hold"
-        for number in sorted({n for answer in known for n in answer.unmet})
-    ]
-    if strict and any(v < model.values()[a.choice] for v, a in zip(values, known, strict=True)):
+    broken = sorted({number for answer in known for number in answer.get("unmet") or ()})
+    notes = [f"counts none: {question.criteria[number - 1]} does not hold" for number in broken]
+    if strict and values != [_value(model, question, answer, False) for answer in known]:
         notes.append(f"counts less without evidence: {question.evidence}")
     return QuestionScore(
         question,
@@ -125,13 +107,13 @@ def _question_score(
     )
 
 
-def _value(model: Model, question: Question, answer: _Answer, strict: bool) -> float:
-    if answer.unmet:
+def _value(model: Model, question: Question, answer: Mapping[str, Any], strict: bool) -> float:
+    if answer.get("unmet"):
         return 0.0
-    value = model.values()[answer.choice]
+    value = model.values()[answer["answer"]]
     grades = [grade.id for grade in model.evidence_grades]
-    given = grades.index(answer.evidence) if answer.evidence else 0
-    if strict and given < grades.index(question.evidence_needed):
+    given = answer.get("evidence") or grades[0]
+    if strict and grades.index(given) < grades.index(question.evidence_needed):
         return min(value, model.values()[model.cap])
     return value
 

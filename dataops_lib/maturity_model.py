@@ -256,6 +256,11 @@ class Score:
     not_ours: tuple[str, ...]
 
 
+def fields(raw: Any) -> Mapping[str, Any]:
+    """An answer's fields, also when only the answer itself is given."""
+    return raw if isinstance(raw, Mapping) else {"answer": raw}
+
+
 def check(
     model: Model,
     answers: Answers,
@@ -292,22 +297,22 @@ def _mistakes(model: Model, answers: Answers) -> Iterator[tuple[located.Path, st
 def _wrong(
     model: Model, question: Question, raw: Any
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    fields = raw if isinstance(raw, Mapping) else {"answer": raw}
+    given = fields(raw)
     known = {answer.id: answer for answer in model.answers}
-    choice = fields.get("answer")
+    choice = given.get("answer")
     if not isinstance(choice, str) or choice not in known:
         yield ("answer",), f"is {choice!r}, not an answer", _near(str(choice), list(known))
-    elif known[choice].needs_reason and not str(fields.get("reason") or "").strip():
+    elif known[choice].needs_reason and not str(given.get("reason") or "").strip():
         yield ("answer",), f"is {choice} without a reason", "add `reason:`, who does it instead"
     grades = [grade.id for grade in model.evidence_grades]
-    if fields.get("evidence") not in (None, *grades):
-        message = f"is {fields['evidence']!r}, not a grade of evidence"
-        yield ("evidence",), message, _near(str(fields["evidence"]), grades)
-    unmet = fields.get("unmet", ())
+    if given.get("evidence") not in (None, *grades):
+        message = f"is {given['evidence']!r}, not a grade of evidence"
+        yield ("evidence",), message, _near(str(given["evidence"]), grades)
+    unmet = given.get("unmet") or ()
     count = len(question.criteria)
     if not isinstance(unmet, Sequence) or any(n not in range(1, count + 1) for n in unmet):
         yield ("unmet",), f"is {unmet!r}", f"list numbers of criteria, 1 to {count}: `unmet: [1]`"
-    for name in set(fields) - {"answer", "evidence", "reason", "unmet", "link"}:
+    for name in set(given) - {"answer", "evidence", "reason", "unmet", "link"}:
         yield (str(name),), "is not a known field", "use answer, evidence, link, reason, unmet"
 
 

@@ -62,38 +62,23 @@ class Row:
     mark: Mark | None = None
 
 
-@dataclass(frozen=True)
-class Milestones:
-    """Times from detection on; None while the timeline has no row for it."""
+def milestones(rows: Iterable[Row]) -> dict[Mark, timedelta]:
+    """Time from the first row marked `detected` to the first row of each other mark it has.
 
-    acknowledge: timedelta | None
-    diagnose: timedelta | None
-    repair: timedelta | None
-    verify: timedelta | None
-
-
-def milestones(rows: Iterable[Row]) -> Milestones:
-    """TTA, TTD, TTR and TTV of a timeline, counted from the first row marked `detected`.
+    TTA, TTD, TTR and TTV are those of acknowledged, diagnosed, repaired and verified; one that is
+    not there is not known.
 
     Examples
     --------
     >>> six = datetime(2026, 4, 19, 6, tzinfo=UTC)
     >>> patched = Row(six + timedelta(minutes=45), "patched", "deploy log", "repaired")
-    >>> milestones([Row(six, "alert", "alert log", "detected"), patched]).repair
-    datetime.timedelta(seconds=2700)
+    >>> milestones([Row(six, "alert", "alert log", "detected"), patched])
+    {'repaired': datetime.timedelta(seconds=2700)}
     """
-    first: dict[Mark, datetime] = {}
-    for row in sorted(rows, key=lambda row: row.at):
-        if row.mark:
-            first.setdefault(row.mark, row.at)
-
-    def since(mark: Mark) -> timedelta | None:
-        start, end = first.get("detected"), first.get(mark)
-        return end - start if start and end else None
-
-    return Milestones(
-        since("acknowledged"), since("diagnosed"), since("repaired"), since("verified")
-    )
+    marked = sorted(((row.at, row.mark) for row in rows if row.mark), reverse=True)
+    first = {mark: at for at, mark in marked}  # the earliest comes last and stays
+    start = first.pop("detected", None)
+    return {mark: at - start for mark, at in first.items()} if start else {}
 
 
 def hours_and_minutes(span: timedelta) -> str:
@@ -238,8 +223,8 @@ def _duration(incident: Incident, zone: str) -> str:
 
 
 def _review(incident: Incident, zone: str) -> str:
-    if incident.resolved_at is None:
-        return "48 hours after resolution"
+    if incident.severity != "P1" or incident.resolved_at is None:
+        return "48 hours after resolution" if incident.severity == "P1" else "by choice, below P1"
     return f"{_local(incident.resolved_at + REVIEW_WITHIN, zone)}, 48 hours after resolution"
 
 
@@ -273,10 +258,12 @@ def _impact(
     yield "Reads of stale data", "; ".join(f"{who}: {n}" for who, n in readers.items()) or "0"
     yield "Found by", incident.detected_by or "not known"
     if incident.detected_at:
-        yield "Time to detect", hours_and_minutes(incident.detected_at - incident.started_at)
+        yield "Time until detected", hours_and_minutes(incident.detected_at - incident.started_at)
     took = milestones(timeline(incident))
-    for name, span in (("Time to acknowledge", took.acknowledge), ("Time to repair", took.repair)):
-        yield name, "not known" if span is None else hours_and_minutes(span)
+    marks: tuple[Mark, ...] = ("acknowledged", "repaired")
+    for mark in marks:
+        span = took.get(mark)
+        yield f"Time until {mark}", "not known" if span is None else hours_and_minutes(span)
     if incident.gaps:
         yield "Loads still missing", str(len(incident.gaps))
 

@@ -53,7 +53,6 @@ class _Line:
     number: int
     text: str
     section: str
-    is_heading: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def _read(text: str) -> list[_Line]:
             depth = len(heading[1])
             named = _section(heading[2]) if depth > 1 else ""
             section = named or (section if depth > 2 else "")
-        lines.append(_Line(number, _COMMENT.sub("", raw), section, bool(heading)))
+        lines.append(_Line(number, _COMMENT.sub("", raw), section))
     return lines
 
 
@@ -212,12 +211,10 @@ def _ends(lines: list[_Line]) -> tuple[datetime | None, datetime | None]:
 
 
 def _sections(lines: list[_Line], rules: Mapping[str, Any]) -> Found:
-    present = {line.section for line in lines}
     if not any(re.match(r"#\s", line.text) for line in lines):
         yield "PM01", 1, "there is no title"
-    for name in rules["required"]:
-        if name not in present:
-            yield "PM01", 1, f"there is no section for {name}"
+    for name in set(rules["required"]) - {line.section for line in lines}:
+        yield "PM01", 1, f"there is no section for {name}"
     if not any(re.search(r"\bluck|\bfortunate", line.text, re.I) for line in lines):
         last = _in(lines, "retrospective")
         yield "PM14", last[0].number if last else 1, "nothing says where luck helped"
@@ -360,7 +357,7 @@ def _causes(lines: list[_Line], context: Context, rules: Mapping[str, Any]) -> F
     fresh, whys = True, 0
     for line in inside:
         found = _WHY.match(line.text)
-        if line.is_heading:
+        if line.text.startswith("#"):
             fresh = True
         elif found:
             whys += 1
@@ -385,6 +382,6 @@ def _causes(lines: list[_Line], context: Context, rules: Mapping[str, Any]) -> F
 
 def _impact(lines: list[_Line]) -> Found:
     scope = [line for line in lines if re.match(r"\W*affected scope\b", line.text, re.I)]
-    about = [*scope, *(line for line in _in(lines, "impact") if not line.is_heading)]
+    about = [*scope, *(line for line in _in(lines, "impact") if not line.text.startswith("#"))]
     if not any(re.search(r"(?<![\w-])\d", line.text) for line in about):
         yield "PM13", about[0].number if about else 1, "no number says how large the impact was"

@@ -24,7 +24,7 @@ ON_A_LEVEL = st.builds(
 )
 RESPONDENT = st.one_of(ON_A_LEVEL, ON_A_LEVEL, ANYBODY)
 TEAM = st.lists(RESPONDENT, min_size=1, max_size=4)
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = settings(max_examples=40, deadline=None)
 
 
 def everybody(answer):

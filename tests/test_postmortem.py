@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,15 +129,19 @@ def test_the_articles_timeline_gives_5_20_45_and_70_minutes():
     marks = {0: "detected", 5: "acknowledged", 20: "diagnosed", 45: "repaired", 70: "verified"}
     rows = [postmortem.Row(SIX + timedelta(minutes=m), "", "", mark) for m, mark in marks.items()]
     found = postmortem.milestones(reversed(rows))
-    assert [
-        span // timedelta(minutes=1)
-        for span in (found.acknowledge, found.diagnose, found.repair, found.verify)
-    ] == [5, 20, 45, 70]
+    assert {mark: span // timedelta(minutes=1) for mark, span in found.items()} == {
+        "acknowledged": 5,
+        "diagnosed": 20,
+        "repaired": 45,
+        "verified": 70,
+    }
 
 
 def test_a_milestone_without_a_row_is_not_known():
-    found = postmortem.milestones([postmortem.Row(SIX, "", "", "repaired")])
-    assert (found.acknowledge, found.repair) == (None, None)
+    alert = postmortem.Row(SIX, "", "", "detected")
+    later, repaired = (postmortem.Row(SIX + timedelta(hours=h), "", "", "repaired") for h in (2, 1))
+    assert postmortem.milestones([later]) == {}
+    assert postmortem.milestones([later, alert, repaired]) == {"repaired": timedelta(hours=1)}
 
 
 @pytest.mark.parametrize(
@@ -164,15 +168,15 @@ def with_duration(text):
 MINUTES = st.datetimes(datetime(2013, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(start=MINUTES, span=st.timedeltas(timedelta(0), timedelta(days=9)))
 def test_no_duration_we_write_is_called_wrong(start, span):
     text = postmortem.duration(start, start + span, "Europe/Berlin")
     assert messages(with_duration(text), "PM02") == []
 
 
-# Key events and stated durations of nine public incident reports: facts of the Ministry of Justice's
-# cloud platform (github.com/ministryofjustice/cloud-platform, MIT), not its text.
+# Key events and stated durations of nine public incident reports: facts of the UK justice
+# ministry's cloud platform (github.com/ministryofjustice/cloud-platform, MIT), not its text.
 PUBLIC = [
     ("2020-09-21T18:27", "2020-09-21T19:05", "0h 38m", True),
     ("2020-09-21T18:27", "2020-09-21T21:41", "3h 14m", True),
@@ -260,8 +264,8 @@ TEAM = SimpleNamespace(
         Person(name="Lee", role="data platform engineer"),
     ),
     consumers=(
-        Consumer(name="Revenue Dashboard", table="fct_daily_revenue", reads_at=time(7), zone="UTC"),
-        Consumer(name="Planning", table="forecast", reads_at=time(9), zone="UTC"),
+        Consumer(name="Revenue Dashboard", table="fct_daily_revenue", reads_at="07:00", zone="UTC"),
+        Consumer(name="Planning", table="forecast", reads_at="09:00", zone="UTC"),
     ),
     downstream=lambda name: {
         "fct_orders": ("fct_daily_revenue", "forecast"),
@@ -290,6 +294,16 @@ def test_the_timeline_begins_before_detection_and_each_row_has_time_zone_and_sou
     assert [row.at for row in rows] == sorted(row.at for row in rows)
 
 
+def test_only_a_p1_has_to_be_reviewed_within_48_hours_of_its_resolution():
+    def due(**options):
+        text = postmortem.draft(an_incident(**options), TEAM)
+        return re.findall(r"- Review due: (.*)", text)
+
+    assert due() == ["2013-02-21T02:10-05:00, 48 hours after resolution"]
+    assert due(severity=lambda *_: "P2") == ["by choice, below P1"]
+    assert due(until=datetime(2013, 2, 19, 6, 30, tzinfo=UTC)) == ["48 hours after resolution"]
+
+
 def test_a_fresh_draft_lints_only_for_what_people_have_to_write():
     assert set(rules(postmortem.draft(an_incident(), TEAM))) == {"PM10", "PM12", "PM16"}
 
@@ -304,7 +318,7 @@ def test_the_affected_scope_is_exactly_what_is_built_and_read_downstream():
     text = postmortem.draft(an_incident(), TEAM)
     (scope,) = re.findall(r"- Affected scope: (.*)", text)
     assert scope == (
-        "tables fct_daily_revenue, fct_orders; built from them forecast; "
+        "tables fct_orders, fct_daily_revenue; built from them forecast; "
         "read by Revenue Dashboard, Planning"
     )
 
@@ -315,7 +329,7 @@ def test_what_is_not_known_is_said_and_not_zero():
     assert "not resolved at 2013-02-19T01:30-05:00" in text
     assert "| Rows that came late | not known |" in text
     assert "fct_orders not known" in text  # the budget
-    assert "| Time to acknowledge | not known |" in text
+    assert "| Time until acknowledged | not known |" in text
 
 
 HOSTILE = "a | b `c` <script>alert(1)</script> ![x](http://e) [l](javascript:1)\n# H\n| z |"
@@ -338,7 +352,7 @@ def test_text_of_others_stays_text():
     assert widths == {2, 3, 5}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(text=st.text(max_size=60))
 def test_any_text_stays_in_its_cell(text):
     base = an_incident()
