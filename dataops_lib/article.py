@@ -35,7 +35,9 @@ def calls(day: pa.Table) -> pd.DataFrame:
     """
     column = f"what PyIceberg {version('pyiceberg')} does"
     rows = [(call, _outcome(act, day), instead) for call, act, instead in _CALLS]
-    return pd.DataFrame(rows, columns=["the article's call", column, "what holds instead"])
+    return pd.DataFrame(
+        rows, columns=["the article's call", column, "what holds instead"]
+    ).set_index("the article's call")
 
 
 def _outcome(act: Callable[[Table, pa.Table], str], day: pa.Table) -> str:

@@ -319,3 +319,23 @@ def anomaly(rows: pd.DataFrame, actual: pd.DataFrame, picture: Picture) -> str:
         f"Counting rows stops {by_rows} of {judged} judged days, "
         f"counting {picture.actual} stops {by_actual}"
     )
+
+
+def killed(exit_code: int, snapshot: str, rows: int) -> str:
+    """What readers noticed of a process that died."""
+    how = "was killed" if exit_code else "ended without being killed"
+    return f"The process {how} (exit code {exit_code}). Readers are at {snapshot}: {rows:,} rows."
+
+
+def rolled_back(withdrawn: Sequence[str], snapshot: str, rows: int) -> str:
+    """What a rollback did."""
+    return (
+        f"Withdrawn: {', '.join(withdrawn) or 'nothing'}. Readers are at {snapshot}: {rows:,} rows."
+    )
+
+
+def kept_from(published: bool, readers: Sequence[str]) -> str:
+    """Who would have waited for rows that an audit kept back."""
+    if published:
+        return "Nothing was kept from anybody: this day lies in its band."
+    return f"Without these rows: {', '.join(readers) or 'readers that team.yaml does not name'}."

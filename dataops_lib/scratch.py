@@ -27,9 +27,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import ancestors_of
 
-from dataops_lib import contract, runs, upkeep, verdict, wap, warehouse, windows
+from dataops_lib import contract, runs, verdict, wap, warehouse, windows
 from dataops_lib.audit import (
     Check,
     Limit,
@@ -50,7 +49,6 @@ ACTS = 6  # days that are kept back, to be published one by one
 HISTORY = "history"  # the run that publishes all days before them
 DAY_ROWS = 20_000  # of a larger day only so many rows are copied
 DAYS = 60
-_ID = re.compile(r"\d{15,20}")
 
 
 @dataclass
@@ -112,18 +110,29 @@ class Scratch:
         return found[0] if found else following + timedelta(hours=6)
 
     def clock(self, day: date, run_id: str) -> Clock:
-        """The simulated clock of a run, which starts when `day` is due and is kept for `story`."""
-        self.clocks[run_id] = Clock(self.due(day), self._main)
+        """A clock that starts when `day` is due; what it saw is kept for `views.story`."""
+        self.clocks[run_id] = Clock(self.due(day), lambda: self.sight)
         return self.clocks[run_id]
 
-    def _main(self) -> tuple[str, int]:
-        """Where readers are and how many rows they see."""
+    @property
+    def sight(self) -> tuple[str, int]:
+        """Where readers are now, as the label of a snapshot, and how many rows they see."""
         table = self.table
         self.labels |= {s.snapshot_id: f"s{s.sequence_number}" for s in table.metadata.snapshots}
         main = table.current_snapshot()
         if main is None:
             return "nothing", 0
         return self.labels[main.snapshot_id], int(runs.told(main, "total-records") or 0)
+
+    @property
+    def readers(self) -> list[str]:
+        """Who reads the table, and when."""
+        found = [one for one in self.team.consumers if one.table == self.table_name]
+        return [f"{one.name} at {one.reads_at:%H:%M}" for one in found]
+
+    def tag_of(self, run_id: object) -> str:
+        """The tag that the publish of a run made."""
+        return runs.tag_of(self.table, str(run_id)) or ""
 
     def run(
         self,
@@ -187,71 +196,6 @@ class Scratch:
             by=by,
             now=clock,
         )
-
-    # -- what it looks like
-
-    def story(self, publication: wap.Publication) -> pd.DataFrame:
-        """What happened in a run, and what readers saw at each moment."""
-        seen = self.clocks[publication.run_id].seen
-        rows = []
-        for at, event, detail in publication.events:
-            _, label, count = [one for one in seen if one[0] <= at][-1]
-            what = _ID.sub(lambda found: self.labels.get(int(found[0]), "?"), detail)
-            rows.append((f"{at:%H:%M} UTC", event, what, label, count))
-        names = ["time", "event", "what happened", "readers are at", "rows readers see"]
-        return pd.DataFrame(rows, columns=names)
-
-    def by_day(self, *refs: str, last: int = 4) -> pd.DataFrame:
-        """Rows of the last days on main and on each of the branches `refs`, side by side."""
-        table, column = self.table, quoted(self.team.table(self.table_name).day_column)
-        frames = {}
-        with duckdb.connect() as connection:
-            for number, ref in enumerate(("main", *refs)):
-                snapshot = table.metadata.refs[ref].snapshot_id
-                warehouse.view(connection, f"v{number}", table, snapshot_id=snapshot)
-                query = f"SELECT CAST({column} AS DATE) AS day, count(*) AS n FROM v{number}"
-                found = connection.execute(f"{query} GROUP BY 1").fetchall()
-                title = "rows readers see" if ref == "main" else f"rows on {ref}"
-                frames[title] = pd.Series(dict(found), dtype="Int64")
-        joined = pd.DataFrame(frames).sort_index().fillna(0).tail(last)
-        return joined.rename_axis("day").reset_index()
-
-    def graph(self) -> pd.DataFrame:
-        """Every snapshot of the table, from its own metadata, oldest first.
-
-        Columns: snapshot and parent as labels (s1 is the first), rows a reader would see there,
-        on_main (readers are there or came through it), refs (names that point at it, as "main",
-        "audit RUN", "published RUN" or "withdrawn RUN").
-        """
-        self._main()
-        metadata = self.table.metadata
-        main = {s.snapshot_id for s in ancestors_of(self.table.current_snapshot(), metadata)}
-        names: dict[int, list[str]] = {}
-        for name, ref in sorted(metadata.refs.items()):
-            names.setdefault(ref.snapshot_id, []).append(_short(name))
-        rows = [
-            (
-                self.labels[s.snapshot_id],
-                self.labels.get(s.parent_snapshot_id or 0),
-                int(runs.told(s, "total-records") or 0),
-                s.snapshot_id in main,
-                tuple(names.get(s.snapshot_id, ())),
-            )
-            for s in sorted(metadata.snapshots, key=lambda s: s.sequence_number or 0)
-        ]
-        return pd.DataFrame(rows, columns=["snapshot", "parent", "rows", "on_main", "refs"])
-
-    def runs(self) -> pd.DataFrame:
-        """The runs that the table knows, in the order in which they were staged."""
-        found = upkeep.list_runs(self.name, catalog=self.catalog)
-        rows = [(run.run_id, run.state, run.rows) for run in found]
-        return pd.DataFrame(rows, columns=["run", "state", "rows"])
-
-    def leftovers(self) -> pd.DataFrame:
-        """Files that no snapshot reaches, by kind; they stay until somebody asks to delete them."""
-        found = upkeep.clean(self.name, catalog=self.catalog, older_than=timedelta(0))
-        kinds = pd.Series([Path(one.path).suffix.lstrip(".") for one in found], dtype=object)
-        return kinds.value_counts().sort_index().rename_axis("kind").reset_index(name="files")
 
 
 def subject(observed: Observed, otherwise: Observed, *, pictured: bool = False) -> Observed:
@@ -342,14 +286,6 @@ def _rows(observed: Observed, table: str, days: Sequence[date]) -> dict[date, pa
 
 def _catalog(folder: str) -> Catalog:
     return warehouse.open(SimpleNamespace(catalog=local_catalog(Path(folder))))
-
-
-def _short(ref: str) -> str:
-    """A branch or tag in two words: what it is for, and the run."""
-    if tag := runs.TAG.match(ref):
-        return f"{tag['state']} {tag['run_id']}"
-    branch = runs.BRANCH.match(ref)
-    return f"audit {branch['run_id']}" if branch else ref
 
 
 def run_and_die(folder: str, name: str, path: str, run_id: str, at: str) -> None:
