@@ -36,17 +36,26 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write; default: reports of the clone.")
     ] = None,
+    page_one: Annotated[
+        bool, typer.Option("--page-one", help="Only page one, without the course notebooks.")
+    ] = False,
 ) -> None:
     """Execute the report of each TEAM and write it to OUT/TEAM/DATE/."""
-    from dataops_lib import replay
+    from dataops_lib import replay, teams
     from dataops_lib import report as reports
 
+    for name in team:  # wrong names and dates are refused before anything is built
+        teams.as_of_day(teams.team_file(teams.folder_of(name, teams_dir)), as_of)
+    sections = () if page_one else reports.SECTIONS
     failed = 0
     for name in team:
         try:
             replay.ensure([name], root=teams_dir)
-            replay.ensure(root=EXAMPLES)  # every notebook opens with the article's team
-            path = reports.run(name, as_of=as_of, root=teams_dir, out=out, progress=True)
+            if sections:
+                replay.ensure(root=EXAMPLES)  # each of them opens with the article's team
+            path = reports.run(
+                name, as_of=as_of, root=teams_dir, out=out, sections=sections, progress=True
+            )
         except UsageError:
             raise
         except DataOpsError as error:
@@ -163,3 +172,7 @@ def _click_error(error: Exception) -> int:
         typer.echo(f"dataops: {error.format_message()}. See dataops --help.", err=True)
         return 2
     raise error
+
+
+if __name__ == "__main__":
+    main()

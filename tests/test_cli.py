@@ -1,0 +1,155 @@
+"""The `dataops` command as a stranger uses it: a real process, real files, its exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+DATAOPS = Path(sys.executable).parent / "dataops"
+
+
+def dataops(*arguments, timeout=120, **environment):
+    """Run the command; (exit code, what it printed)."""
+    done = subprocess.run(
+        [DATAOPS, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=os.environ | environment,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A folder of teams with one team that has only the template's team.yaml."""
+    folder = tmp_path_factory.mktemp("teams")
+    code, said = dataops("new-team", "bare", "--title", 'It\'s "new": team', "--teams-dir", folder)
+    assert code == 0, said
+    return folder
+
+
+def test_help_imports_nothing_heavy():
+    heavy = {
+        "pandas",
+        "numpy",
+        "duckdb",
+        "pyarrow",
+        "pyiceberg",
+        "matplotlib",
+        "papermill",
+        "scipy",
+    }
+    code = "import sys, dataops_lib.cli; print(*sorted(m.split('.')[0] for m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not heavy & set(done.stdout.split())
+
+
+def test_help_names_every_command():
+    code, said = dataops("--help")
+    assert code == 0
+    for command in ("report", "check", "new-team", "demo", "sql", "notebooks", "wap"):
+        assert command in said
+
+
+@pytest.mark.parametrize(
+    "arguments", [["reprot"], ["report"], ["report", "flights", "--as-off", "x"]]
+)
+def test_a_wrong_call_exits_with_2_and_one_message(arguments):
+    code, said = dataops(*arguments)
+    assert code == 2
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("team", ["../x", "a/b", "<script>", "/etc", "flights/../orders", "Ä"])
+def test_a_team_name_that_is_no_slug_is_refused(team, tmp_path):
+    code, said = dataops("report", team, "--out", tmp_path)
+    assert code == 2
+    assert "is not a team name" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_team_is_answered_with_the_teams_that_there_are(bare):
+    code, said = dataops("check", "missing", "--teams-dir", bare)
+    assert code == 2
+    assert "bare" in said
+
+
+def test_a_new_team_has_no_problems_and_keeps_its_title(bare):
+    assert dataops("check", "bare", "--teams-dir", bare) == (0, "bare: no problems found\n")
+    from dataops_lib import teams
+
+    assert teams.load("bare", root=bare).title == 'It\'s "new": team'
+
+
+def test_a_new_team_never_overwrites_a_folder(bare):
+    code, said = dataops("new-team", "bare", "--teams-dir", bare)
+    assert code == 2
+    assert "is there already" in said
+
+
+def test_a_new_team_with_an_unknown_zone_is_refused_and_leaves_nothing(bare):
+    code, said = dataops("new-team", "other", "--zone", "Mars/Base", "--teams-dir", bare)
+    assert code == 2
+    assert "IANA" in said
+    assert sorted(path.name for path in bare.iterdir()) == ["bare"]
+
+
+def test_check_prints_all_problems_with_their_lines_and_exits_with_1(bare, tmp_path):
+    team = tmp_path / "broken"
+    team.mkdir()
+    (team / "team.yaml").write_text("name: broken\ntitel: x\nzone: Mars/Base\n")
+    (team / "slos.yaml").write_text("slos:\n  - name: t\n    freshness: {slo: '> 2 hours'}\n")
+    code, said = dataops("check", "broken", "--teams-dir", tmp_path)
+    assert code == 1
+    for place in ("team.yaml:2", "team.yaml:3", "slos.yaml:3"):
+        assert place in said
+    assert "Traceback" not in said
+
+
+def test_a_literal_password_is_refused_and_never_printed(tmp_path):
+    team = tmp_path / "leaky"
+    team.mkdir()
+    text = "name: leaky\ntitle: x\nzone: UTC\ncatalog:\n  properties:\n    uri: https://x\n"
+    (team / "team.yaml").write_text(text + "    token: hunter2hunter2\n")
+    code, said = dataops("report", "leaky", "--teams-dir", tmp_path, "--out", tmp_path / "out")
+    assert code == 2
+    assert "literal secret" in said
+    assert "hunter2" not in said
+
+
+def test_the_span_is_named_when_as_of_lies_after_the_replay(tmp_path):
+    code, said = dataops("report", "flights", "--as-of", "2013-03-02", "--out", tmp_path)
+    assert code == 2
+    assert "2013-01-01 to 2013-03-01" in said
+
+
+def test_a_report_whose_folder_cannot_be_written_exits_with_1(bare, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    code, said = dataops("report", "bare", "--page-one", "--teams-dir", bare, "--out", blocked)
+    assert code == 1
+    assert "cannot write reports" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_control_c_in_the_middle_leaves_no_half_report(bare, tmp_path):
+    command = [DATAOPS, "report", "bare", "--page-one", "--teams-dir", bare, "--out", tmp_path]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("bare/.part-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert not list(tmp_path.rglob("*.html"))
+    assert not list(tmp_path.rglob(".part-*"))
