@@ -339,3 +339,36 @@ def kept_from(published: bool, readers: Sequence[str]) -> str:
     if published:
         return "Nothing was kept from anybody: this day lies in its band."
     return f"Without these rows: {', '.join(readers) or 'readers that team.yaml does not name'}."
+
+
+# -- notebook 00: the first look
+
+
+def runs(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """How many runs published, and how many an audit stopped."""
+    total = sum(sum(found.values()) for found in counts.values())
+    if not total:
+        return "No run history is given"
+    published, blocked = (
+        sum(found.get(status, 0) for found in counts.values())
+        for status in ("published", "blocked")
+    )
+    return f"{published:,} of {total:,} runs published, the audit blocked {blocked:,}"
+
+
+def levels(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """How many service levels are kept, of those that could be judged."""
+    total = sum(sum(found.values()) for found in counts.values())
+    unknown = sum(found.get("unknown", 0) for found in counts.values())
+    if total == unknown:
+        return "No service level can be judged yet"
+    kept = sum(found.get("ok", 0) for found in counts.values())
+    return f"{kept} of {total - unknown} judged service levels kept, {unknown} unknown"
+
+
+def in_place(findings: Sequence[Finding]) -> str:
+    """Whether a check of the environment found everything in place."""
+    bad = [finding for finding in findings if finding.is_bad]
+    if not bad:
+        return f"All {len(findings)} are in place."
+    return f"{len(bad)} of {len(findings)} are not: {', '.join(one.subject for one in bad)}."

@@ -388,6 +388,36 @@ def anomaly(
     return describe(ax, f"{headlines.anomaly(rows, actual, picture)}. Two lines by day.")
 
 
+# -- notebook 00: how runs ended
+
+_RUNS = {"published": OK, "blocked": WARN, "failed": BAD, "skipped": UNKNOWN, "running": ACCENT}
+
+
+def runs(counts: Mapping[str, Mapping[str, int]], ax: Axes | None = None) -> Axes:
+    """Draw how the runs of each table ended, as labelled stacked bars."""
+    title = headlines.runs(counts)
+    if not counts:
+        return unknown(title, ax)
+    ax = axes(ax, (8.0, 1.0 + 0.45 * len(counts)))
+    left = [0] * len(counts)
+    for status, colour in _RUNS.items():
+        widths = [found.get(status, 0) for found in counts.values()]
+        if any(widths):
+            bars = ax.barh(list(counts), widths, left=left, color=colour, label=status,
+                           edgecolor="white")  # fmt: skip
+            labels = [str(width) if width else "" for width in widths]
+            ax.bar_label(bars, labels, label_type="center", fontsize=8)
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+    ax.invert_yaxis()
+    ax.set(title=title, xlabel="runs")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False)
+    said = "; ".join(
+        f"{table}: " + ", ".join(f"{n} {status}" for status, n in found.items())
+        for table, found in counts.items()
+    )
+    return describe(ax, f"{title}. {said}.")
+
+
 def alt_text(figure: Figure) -> str:
     """What a picture says in words: its own description, or the titles of its axes."""
     titles: Iterable[str] = (ax.get_title() for ax in figure.axes)
