@@ -8,8 +8,9 @@ from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
 from itertools import groupby
-from typing import Any
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
+from pydantic import BeforeValidator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
@@ -17,9 +18,9 @@ from dataops_lib import located
 from dataops_lib.budget import allowed_failures, alternatives
 from dataops_lib.errors import Problem, TeamError
 from dataops_lib.finding import Finding, worst_first
+from dataops_lib.models import Frozen, Line, Schedule, Zone
 from dataops_lib.objective import (
     SLO,
-    BudgetText,
     Objective,
     Period,
     TargetError,
@@ -37,7 +38,6 @@ SLIS = {  # the article's metrics, and the kind of limit each takes
     "pipeline_success_rate": "ratio",
 }
 _EXAMPLE = {"age": "< 2 hours", "ratio": "> 99.5%", "score": "Z-score < 3"}
-_FIELDS = {"name", "tier", "owner", "schedule", "zone", "error_budget_monthly", "on_call_severity"}
 _SEVERITY = re.compile(r"(P[1-9])(?:\s*[—–:-]\s*(.+))?")
 
 
@@ -78,6 +78,64 @@ def judge(slo: SLO, value: Value | None, sla_value: Value | None = None) -> Find
 # Reading ----------------------------------------------------------------------------------------
 
 
+def _reads(kind: str) -> BeforeValidator:
+    def read(words: Any) -> Objective:
+        example = f'write it like "{_EXAMPLE[kind]}", in quotes'
+        if not isinstance(words, str):
+            raise ValueError(example)
+        objective = parse(words)
+        if objective.kind != kind:
+            raise ValueError(f"is no objective for this SLI; {example}")
+        return objective
+
+    return BeforeValidator(read)
+
+
+_Age: TypeAlias = Annotated[Any, _reads("age")]
+_Ratio: TypeAlias = Annotated[Any, _reads("ratio")]
+_Score: TypeAlias = Annotated[Any, _reads("score")]
+_Words = TypeVar("_Words")
+
+
+class _Promise(Frozen, Generic[_Words]):
+    slo: _Words
+    sla: _Words | None = None
+    columns: tuple[Line, ...] = ()
+
+
+def _severity(words: Any) -> str:
+    match = _SEVERITY.fullmatch(str(words))
+    if match is None:
+        raise ValueError('write it like "P2 — Business hours response"')
+    return match[1]
+
+
+class _Table(Frozen):
+    name: Line
+    tier: Literal[1, 2, 3] | None = None
+    owner: Line | None = None
+    schedule: Schedule | None = None
+    zone: Zone = "UTC"
+    freshness: _Promise[_Age] | None = None
+    completeness: _Promise[_Ratio] | None = None
+    volume_anomaly: _Promise[_Score] | None = None
+    pipeline_success_rate: _Promise[_Ratio] | None = None
+    error_budget_monthly: Annotated[Any, BeforeValidator(lambda text: parse_budget(str(text)))] = (
+        None
+    )
+    on_call_severity: Annotated[Any, BeforeValidator(_severity)] = None
+
+    @model_validator(mode="after")
+    def _promises_something(self) -> _Table:
+        if all(getattr(self, sli) is None for sli in SLIS):
+            raise ValueError(f"promises nothing; write one of {', '.join(SLIS)}")
+        return self
+
+
+class _File(Frozen):
+    slos: tuple[_Table, ...]
+
+
 def loads(text: str, file: str = "slos.yaml") -> list[SLO]:
     """The promises of an SLO file: one for each SLI of each table.
 
@@ -92,115 +150,48 @@ def loads(text: str, file: str = "slos.yaml") -> list[SLO]:
         With all mistakes of the file and their lines.
     """
     read = located.loads(text, file)
+    problems = _repeated(read)
+    try:
+        tables = located.validate(_File, read).slos
+    except TeamError as error:
+        problems += error.problems
+    if problems:
+        raise TeamError(problems)
+    return [
+        _slo(table, sli, read.line(("slos", index, sli)))
+        for index, table in enumerate(tables)
+        for sli in SLIS
+        if getattr(table, sli) is not None
+    ]
+
+
+def _repeated(read: located.Located) -> list[Problem]:
     entries = read.data.get("slos") if isinstance(read.data, dict) else None
-    if not isinstance(entries, list):
-        fix = "write `slos:` and below it one `- name: ...` for each table"
-        raise TeamError([read.problem(("slos",), "holds no list of tables", fix)])
-    reader = _Reader(read)
-    slos = [slo for index, entry in enumerate(entries) for slo in reader.table(index, entry)]
-    if reader.problems:
-        raise TeamError(reader.problems)
-    return slos
+    named = entries if isinstance(entries, list) else []
+    names = [entry.get("name") if isinstance(entry, dict) else None for entry in named]
+    return [
+        read.problem(("slos", index, "name"), f"{name!r} stands twice", "merge the two entries")
+        for index, name in enumerate(names)
+        if name is not None and name in names[:index]
+    ]
 
 
-class _Reader:
-    """Turns the values of one file into promises and collects what is wrong with them."""
-
-    def __init__(self, read: located.Located) -> None:
-        self.read = read
-        self.problems: list[Problem] = []
-        self.tables: set[str] = set()
-
-    def wrong(self, path: located.Path, message: str, fix: str) -> None:
-        self.problems.append(self.read.problem(path, message, fix))
-
-    def table(self, index: int, entry: Any) -> Iterator[SLO]:
-        path: located.Path = ("slos", index)
-        if not isinstance(entry, dict):
-            self.wrong(path, "is not a table with promises", "write `- name: ...`")
-            return
-        for key in entry.keys() - _FIELDS - SLIS.keys():
-            known = ", ".join([*SLIS, *sorted(_FIELDS)])
-            self.wrong((*path, key), "is not a known field", f"use one of {known}")
-        common = self.common(path, entry)
-        if not entry.keys() & SLIS.keys():
-            self.wrong(path, "promises nothing", f"add one of {', '.join(SLIS)}")
-        for sli in SLIS:
-            if sli in entry:
-                yield from self.promise((*path, sli), sli, entry[sli], common)
-
-    def common(self, path: located.Path, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """What all promises of one table share."""
-        name = entry.get("name")
-        if not isinstance(name, str) or not name:
-            self.wrong((*path, "name"), "is missing", "write the table's name")
-        elif name in self.tables:
-            self.wrong((*path, "name"), f"{name!r} stands twice", "merge the two entries")
-        self.tables.add(str(name))
-        if (tier := entry.get("tier")) not in (None, 1, 2, 3) or isinstance(tier, bool):
-            self.wrong((*path, "tier"), f"is {tier!r}", "write 1, 2 or 3")
-        for key in ("owner", "schedule", "zone"):
-            if not isinstance(entry.get(key, ""), str):
-                self.wrong((*path, key), f"is {entry[key]!r}", "write text in quotes")
-        return {
-            "table": str(name),
-            "tier": tier,
-            "owner": entry.get("owner"),
-            "schedule": entry.get("schedule"),
-            "zone": entry.get("zone", "UTC"),
-            "severity": self.severity((*path, "on_call_severity"), entry),
-            "budget": self.budget((*path, "error_budget_monthly"), entry),
-        }
-
-    def severity(self, path: located.Path, entry: Mapping[str, Any]) -> str | None:
-        words = entry.get("on_call_severity")
-        match = _SEVERITY.fullmatch(str(words))
-        if words is not None and match is None:
-            self.wrong(path, f"is {words!r}", 'write it like "P2 — Business hours response"')
-        return match[1] if match else None
-
-    def budget(self, path: located.Path, entry: Mapping[str, Any]) -> BudgetText | None:
-        words = entry.get("error_budget_monthly")
-        if words is None:
-            return None
-        try:
-            return parse_budget(str(words))
-        except TargetError as error:
-            self.wrong(path, error.message, error.fix)
-        return None
-
-    def promise(
-        self, path: located.Path, sli: str, entry: Any, common: Mapping[str, Any]
-    ) -> Iterator[SLO]:
-        if not isinstance(entry, dict) or "slo" not in entry:
-            self.wrong(path, "has no `slo`", f'write `slo: "{_EXAMPLE[SLIS[sli]]}"`')
-            return
-        for key in entry.keys() - {"slo", "sla", "columns"}:
-            self.wrong((*path, key), "is not a known field", "use slo, sla or columns")
-        columns = entry.get("columns", [])
-        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-            self.wrong((*path, "columns"), "is not a list of names", "write `[order_id, amount]`")
-            columns = []
-        slo = self.objective((*path, "slo"), sli, entry["slo"])
-        sla = self.objective((*path, "sla"), sli, entry["sla"]) if "sla" in entry else None
-        if slo is not None:
-            line = self.read.line(path)
-            yield SLO(sli=sli, objective=slo, sla=sla, columns=tuple(columns), line=line, **common)
-
-    def objective(self, path: located.Path, sli: str, words: Any) -> Objective | None:
-        example = f'write it like "{_EXAMPLE[SLIS[sli]]}"'
-        if not isinstance(words, str):
-            self.wrong(path, f"is {words!r}, not an objective in quotes", example)
-            return None
-        try:
-            objective = parse(words)
-        except TargetError as error:
-            self.wrong(path, error.message, error.fix)
-            return None
-        if objective.kind != SLIS[sli]:
-            self.wrong(path, f"{words!r} is no objective for {sli}", example)
-            return None
-        return objective
+def _slo(table: _Table, sli: str, line: int | None) -> SLO:
+    promise = getattr(table, sli)
+    return SLO(
+        table=table.name,
+        sli=sli,
+        objective=promise.slo,
+        sla=promise.sla,
+        tier=table.tier,
+        owner=table.owner,
+        severity=table.on_call_severity,
+        schedule=table.schedule,
+        zone=table.zone,
+        budget=table.error_budget_monthly,
+        columns=promise.columns,
+        line=line,
+    )
 
 
 # Saving -----------------------------------------------------------------------------------------

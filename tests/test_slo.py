@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dataops_lib import slo
 from dataops_lib.errors import TeamError
+from dataops_lib.objective import BudgetText
 
 settings.register_profile("patient", deadline=None)  # first imports are slow
 settings.load_profile("patient")
@@ -68,7 +69,7 @@ def test_the_articles_file_is_read_as_it_stands():
     assert REVENUE["pipeline_success_rate"].objective == slo.Objective(
         "ratio", Decimal("0.995"), slo.Period(days=7)
     )
-    assert REVENUE["freshness"].budget == slo.BudgetText(Decimal("0.005"), 3.6 * HOUR, "month")
+    assert REVENUE["freshness"].budget == BudgetText(Decimal("0.005"), 3.6 * HOUR, "month")
 
 
 def test_a_budget_in_hours_is_the_target_of_freshness():
@@ -155,15 +156,15 @@ MALFORMED = """slos:
 """
 MISTAKES = {
     3: "is 4",
-    4: "is no objective for freshness",
+    4: "is no objective for this SLI",
     5: "is not a known field",
     6: "no budget",
     7: "is missing",
     8: "is 'urgent'",
     9: "'lots' is not an error budget",
-    10: "has no `slo`",
+    10: "is missing",
     11: "stands twice",
-    12: "is not a table",
+    12: "just words",
 }
 
 
@@ -240,7 +241,7 @@ def promises(draw):
             "schedule": draw(st.sampled_from([None, "0 6 * * *"])),
             "zone": draw(st.sampled_from(["UTC", "Asia/Tokyo"])),
             "severity": draw(st.sampled_from([None, "P2"])),
-            "budget": draw(st.sampled_from([None, slo.BudgetText(Decimal("0.005"), 3.6 * HOUR)])),
+            "budget": draw(st.sampled_from([None, BudgetText(Decimal("0.005"), 3.6 * HOUR)])),
         }
         for table in draw(st.sets(tables, min_size=1))
     }
