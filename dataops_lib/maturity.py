@@ -28,7 +28,6 @@ from dataops_lib.maturity_model import (
     tally,
 )
 from dataops_lib.maturity_model import load_model as load_model
-from dataops_lib.maturity_model import load_parts as load_parts
 
 
 def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
@@ -61,8 +60,7 @@ def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
     cells = tuple(_cells(model, questions))
     dimensions = tuple(_dimension_score(model, d, cells) for d in model.dimensions)
     scored = [d for d in dimensions if d.top]
-    top = len(model.levels) - 1
-    limits = model.agenda
+    top, agenda = len(model.levels) - 1, model.agenda
     return Score(
         model=model,
         respondents=len(answers),
@@ -75,7 +73,7 @@ def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
         cells=cells,
         dimensions=dimensions,
         agenda=tuple(
-            q for q in questions if q.spread >= limits.spread or q.unsure >= limits.unsure
+            q for q in questions if q.spread >= agenda["spread"] or q.unsure >= agenda["unsure"]
         ),
         missing=tuple(q.question.id for q in questions if q.state == "missing"),
         not_ours=tuple(q.question.id for q in questions if q.state == "na"),
@@ -360,11 +358,14 @@ def _advance(score: Score, stage: str, step: Step, counts: Mapping[str, int | No
             return Finding(step.text, "unknown", f"{what}: not counted", "Give the count", numbers)
         status: Literal["ok", "warn"] = "ok" if done >= target else "warn"
         return Finding(step.text, status, f"{done} of {target} {what}", step.text, numbers)
-    model = score.model
     about = [q for q in score.questions if q.question.id in step.advances]
-    said = ", ".join(f"{q.question.id} is {_said(model, q)}" for q in about)
-    if all(_reached(model, q.question, q.low) >= model.gate for q in about):
+    said = ", ".join(f"{q.question.id} is {_said(score.model, q)}" for q in about)
+
+    def passes(q: QuestionScore, value: float) -> bool:
+        return _reached(score.model, q.question, value) >= score.model.gate
+
+    if all(passes(q, q.low) for q in about):
         return Finding(step.text, "ok", said, "Nothing to do", numbers)
-    if all(_reached(model, q.question, q.high) >= model.gate for q in about):
+    if all(passes(q, q.high) for q in about):
         return Finding(step.text, "unknown", said, "Ask whoever knows", numbers)
     return Finding(step.text, "warn", said, step.text, numbers)

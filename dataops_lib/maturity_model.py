@@ -134,11 +134,6 @@ class _Parts(_Data):
     parts: tuple[Part, ...]
 
 
-class _Agenda(_Data):
-    spread: float
-    unsure: float
-
-
 class Model(_Data):
     """The maturity model: `data/playbook/maturity.yaml` says what each field means."""
 
@@ -149,7 +144,7 @@ class Model(_Data):
     evidence_grades: tuple[Named, ...]
     cap: str
     gate: float
-    agenda: _Agenda
+    agenda: dict[Literal["spread", "unsure"], float]
     efforts: tuple[str, ...]
     guard: str
     sources: dict[str, str]

@@ -12,7 +12,6 @@ from typing import Any
 from dataops_lib import located, playbook
 
 REVIEW_WITHIN = timedelta(hours=48)  # after resolution: the article does not say from when
-TYPES = ("prevent", "detect", "mitigate")
 
 _ALLOW = re.compile(r"<!--\s*lint: allow ((?:PM\d\d[ ,]*)+)-->", re.I)
 _COMMENT = re.compile(r"<!--.*?-->")
@@ -315,7 +314,7 @@ def _actions(lines: list[_Line], context: Context, rules: Mapping[str, Any]) -> 
     if rows and None in kinds:
         yield "PM11", rows[0].number, "no column says whether an action prevents or detects"
     elif len(rows) > 1 and len({str(kind).lower() for kind in kinds}) == 1:
-        missing = [kind for kind in TYPES if kind != str(kinds[0]).lower()]
+        missing = sorted({"detect", "mitigate", "prevent"} - {str(kinds[0]).lower()})
         yield "PM11", rows[0].number, f"all are {kinds[0]}; nothing is {' or '.join(missing)}"
 
 

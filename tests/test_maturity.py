@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataops_lib import maturity
+from dataops_lib import maturity, maturity_model
 from dataops_lib.errors import TeamError
 
 MODEL = maturity.load_model()
@@ -113,7 +113,7 @@ def test_the_six_pains_lead_where_the_article_sends_them():
 
 
 def test_pains_and_roadmap_lead_to_parts_and_questions_that_exist():
-    titles = {part.part: {part.title, *part.also} for part in maturity.load_parts()}
+    titles = {part.part: {part.title, *part.also} for part in maturity_model.load_parts()}
     assert sorted(titles) == [1, 2, 3, 4, 5, 6, 7]
     for pain in MODEL.pain_points:
         assert pain.topic in titles[pain.part]
