@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataops_lib import budget, windows
-from dataops_lib.objective import TargetError
+from dataops_lib.objective import TargetError, as_target
 
 settings.register_profile("patient", deadline=None)  # first imports are slow
 settings.load_profile("patient")
@@ -201,6 +201,38 @@ def test_the_seconds_of_every_availability_table_are_spent_exactly(percent):
         assert budget.remaining(total - seconds, total, f"{percent}%") == pytest.approx(0, abs=1e-6)
 
 
+def test_a_target_is_read_as_it_is_printed_not_as_binary_floats_have_it():
+    assert 1 - as_target("99.9%") == Decimal("0.001")  # in floats 0.0009999999999999432
+    assert as_target(0.999) == as_target("99.9%") == as_target(Decimal("0.999"))
+
+
+OTHER_WINDOWS = {29: 12528, 31: 13392, 91: 39312, 92: 39744, 365: 157680, 366: 158112}
+
+
+@pytest.mark.parametrize("days", OTHER_WINDOWS)
+def test_months_quarters_and_years_have_the_budget_of_their_own_length(days):
+    hours = budget.calculate_error_budget(99.5, days)["error_budget_hours"]
+    assert hours == pytest.approx(OTHER_WINDOWS[days] / 3600, abs=0.005)
+
+
+EXHAUSTED = [  # target, error ratio, minutes after which 30 days' budget is spent
+    (0.999, 0.001, 43200),
+    (0.999, 0.002, 21600),
+    (0.999, 0.01, 4320),
+    (0.999, 1.0, 43.2),
+    (0.999, 0.035, 20.571428571428573 * 60),
+    (0.99999, 1.0, 25.92 / 60),
+    (0.99999, 0.01, 43.2),
+]
+
+
+@pytest.mark.parametrize(("target", "ratio", "minutes"), EXHAUSTED)
+def test_a_steady_outage_spends_the_budget_when_table_5_4_says(target, ratio, minutes):
+    bad = ratio * minutes
+    assert budget.remaining(43200 - bad, 43200, target) == pytest.approx(0, abs=1e-9)
+    assert 43200 / budget.burn_rate(ratio, target) == pytest.approx(minutes)
+
+
 WORKBOOK = [  # minutes of outage, error ratio, target: share of a 30-day budget
     (60, 1.0, 0.999, 1.3888888888888888),
     (5, 1.0, 0.999, 0.11574074074074073),
@@ -290,6 +322,21 @@ def test_the_exact_chance_counts_the_failures_that_are_allowed():
     outlook = budget.simulate(0.995, **IF, runs=200)
     one_or_none = 0.995**200 + 200 * 0.005 * 0.995**199
     assert outlook.runs_met_exact == pytest.approx(one_or_none)
+
+
+CLEAN = {  # true rate: chance of a clean 7 and a clean 30 daily runs
+    0.99: (0.9320653479069899, 0.7397003733882802),
+    0.995: (0.9655206468094842, 0.8603841919146961),
+    0.999: (0.993020965034979, 0.9704309672630858),
+}
+
+
+@pytest.mark.parametrize("rate", CLEAN)
+def test_the_looser_sla_of_the_articles_pair_is_red_more_often_than_its_slo(rate):
+    options = {"success_rate": rate, "incidents_per_month": 0, "median_minutes": 1, "months": 10}
+    week = budget.simulate(0.995, runs=7, **options).runs_met_exact
+    month = budget.simulate(0.99, runs=30, **options).runs_met_exact
+    assert (week, month) == pytest.approx(CLEAN[rate])
 
 
 def test_a_month_has_no_more_bad_minutes_than_minutes():

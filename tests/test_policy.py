@@ -65,6 +65,30 @@ def test_the_presets_of_sloth_follow_from_their_shares(days, share, hours, facto
     assert policy.factor(made, days * DAY) == pytest.approx(factor)
 
 
+PYRRA_28_DAYS = [
+    (0.020833333333333332, 3600, 14),
+    (0.0625, 21600, 7),
+    (0.07142857142857142, 86400, 2),
+    (0.14285714285714285, 345600, 1),
+]
+
+
+@pytest.mark.parametrize(("share", "seconds", "factor"), PYRRA_28_DAYS)
+def test_the_factors_of_pyrra_are_the_shares_that_they_spend(share, seconds, factor):
+    made = rule(share, timedelta(seconds=seconds), timedelta(seconds=seconds / 12))
+    assert policy.factor(made, 28 * DAY) == pytest.approx(factor)
+
+
+SINGLE_WINDOWS = [(600, 600 / 2592000, 0.6), (129600, 0.05, 129.6), (3600, 0.05, 129.6)]
+
+
+@pytest.mark.parametrize(("window", "share", "seconds"), SINGLE_WINDOWS)
+def test_the_single_window_alerts_of_the_workbook_detect_as_it_says(window, share, seconds):
+    made = rule(share, timedelta(seconds=window), timedelta(seconds=window / 12))
+    detected = policy.detection_time(made, 0.999, MONTH)
+    assert detected.total_seconds() == pytest.approx(seconds)
+
+
 REACHABLE = {  # target: can factor 14.4, 6 and 3 fire?
     0.5: (False, False, False),
     0.6: (False, False, False),
