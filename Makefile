@@ -19,8 +19,8 @@ report: .venv  ## write reports/TEAM/AS_OF/index.html (TEAM=flights AS_OF=2013-0
 demo: .venv  ## build the two example warehouses
 	$(BIN)/dataops demo
 
-lab: .venv  ## open JupyterLab on the first notebook
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+lab: demo  ## open JupyterLab on the first notebook, with sliders
+	DATAOPS_INTERACTIVE=1 $(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 # ---- its development
 
@@ -34,6 +34,7 @@ test: .venv  ## format, lint, types, tests, notebooks: at most 6 minutes on 2 co
 	$(call step,format (mend: $(BIN)/ruff format .),$(BIN)/ruff format --check .)
 	$(call step,lint,$(BIN)/ruff check .)
 	$(call step,types,$(BIN)/mypy)
+	$(call step,example warehouses,$(BIN)/dataops demo)
 	$(call step,tests,$(BIN)/pytest -q -n 2 -m "not deep and not browser")
 	$(call step,notebooks give what is stored in them,$(notebooks_strictly))
 	@printf '\n==== all passed\n'
