@@ -48,3 +48,7 @@ class TeamError(UsageError):
         count = len(self.problems)
         title = f"{count} problem{'s' if count != 1 else ''} in the team's files"
         super().__init__("\n".join([title, *(f"  {problem}" for problem in self.problems)]))
+
+    def __reduce__(self) -> tuple[type[TeamError], tuple[list[Problem]]]:
+        """A replay in another process raises it, too: it is rebuilt from its problems."""
+        return TeamError, (self.problems,)

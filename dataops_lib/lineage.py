@@ -22,14 +22,21 @@ def read(pipelines: Path) -> dict[str, tuple[str, ...]]:
     Raises
     ------
     TeamError
-        For each model that is not exactly one SELECT, and for models that need each other.
+        For each model that is not exactly one SELECT, for two models of one name, and for models
+        that need each other.
     """
     found: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
-    for name, path in models(pipelines).items():
-        place = f"{path.parent.name}/{path.name}"
+    for path in sorted(pipelines.glob("*/*.sql")):
+        name, place = path.stem, f"{pipelines.name}/{path.parent.name}/{path.name}"
+        if name in found:
+            fix = "rename one; a model is known by the name of its file"
+            problems.append(Problem(place, None, "", f"there are two models {name!r}", fix))
         try:
             found[name] = inputs(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            fix = "a model is a readable text file"
+            problems.append(Problem(place, None, "", f"cannot be read ({error.strerror})", fix))
         except ValueError as error:
             fix = "a model is one SELECT in DuckDB's SQL"
             problems.append(Problem(place, None, "", str(error), fix))

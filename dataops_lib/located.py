@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.error import MarkedYAMLError
 
 from dataops_lib.errors import Problem, TeamError
 
 Path = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
+MAX_CHARACTERS = 1_000_000  # a person wrote it; more takes minutes to read
+MAX_VALUES = 100_000  # aliases can multiply a few lines into more than fits in memory
 
 
 @dataclass(frozen=True)
@@ -43,32 +47,45 @@ def loads(text: str, file: str) -> Located:
     Raises
     ------
     TeamError
-        If the text is not YAML, or a key stands twice in one mapping.
+        If the text is not YAML, is huge, or a key stands twice in one mapping. No value of the
+        text is ever part of the message: it could be a password.
 
     Examples
     --------
     >>> loads("a:\\n  - b: 1\\n", "x.yaml").line(("a", 0, "b"))
     2
     """
+    if len(text) > MAX_CHARACTERS:
+        message = f"has {len(text):,} characters, the limit is {MAX_CHARACTERS:,}"
+        raise TeamError([Problem(file, None, "", message, "keep data out of YAML files")])
     try:
         node = YAML(typ="rt").load(text)
+        lines = dict(islice(_lines(node, ()), MAX_VALUES))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        message = (error.problem or "is not YAML").splitlines()[0]
+        message = re.split(r" with value |(?<=alias) |\n", error.problem or "is not YAML")[0]
         fix = "compare the indentation, quotes and repeated keys around this line with the template"
         raise TeamError([Problem(file, line, "", message, fix)]) from None
-    except (YAMLError, ValueError) as error:
-        problem = Problem(file, None, "", f"is not YAML: {error}", "save it as UTF-8 YAML")
-        raise TeamError([problem]) from None
-    return Located(file, _plain(node), dict(_lines(node, ())))
+    except Exception as error:  # ruamel lets through whatever a tag, a date or the nesting raises
+        message = f"cannot be read as YAML ({type(error).__name__})"
+        fix = "correct dates that do not exist, tags, and brackets that never close"
+        raise TeamError([Problem(file, None, "", message, fix)]) from None
+    if len(lines) == MAX_VALUES:
+        fix = "write lists out instead of repeating them by alias, and not inside of each other"
+        raise TeamError([Problem(file, None, "", f"has {MAX_VALUES:,} values or more", fix)])
+    return Located(file, _plain(node), lines)
 
 
 def _plain(node: Any) -> Any:
+    if isinstance(node, TaggedScalar):
+        node = node.value
+    if isinstance(node, str):  # "\ud83d\ude00" is one character that JSON wrote as two
+        return str(node).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(node, CommentedMap):
         return {str(key): _plain(value) for key, value in node.items()}
     if isinstance(node, CommentedSeq):
         return [_plain(value) for value in node]
-    for kind in (bool, int, float, str):  # ruamel's scalars are subclasses that keep their format
+    for kind in (bool, int, float):  # ruamel's scalars are subclasses that keep their format
         if isinstance(node, kind):
             return kind(node)
     return node
@@ -77,7 +94,8 @@ def _plain(node: Any) -> Any:
 def _lines(node: Any, path: Path) -> Iterator[tuple[Path, int]]:
     if isinstance(node, CommentedMap):
         for key, value in node.items():
-            yield (*path, str(key)), node.lc.key(key)[0] + 1
+            if key in (node.lc.data or {}):  # not so for what `<<` merged in
+                yield (*path, str(key)), node.lc.key(key)[0] + 1
             yield from _lines(value, (*path, str(key)))
     elif isinstance(node, CommentedSeq):
         for index, value in enumerate(node):
@@ -111,8 +129,10 @@ def _explained(detail: Any, model: type[BaseModel], located: Located) -> Problem
         fix = f"write `{near[0]}`" if near else "remove it; data/README.md lists the known fields"
         return located.problem(path, "is not a known field", fix)
     message = detail["msg"].removeprefix("Value error, ")
-    shown = repr(detail["input"])
-    if len(shown) <= 60 and not isinstance(detail["input"], dict | list):
+    given = detail["input"]
+    shown = repr(given) if isinstance(given, str) else str(given)
+    public = path and path[0] != "catalog"  # where passwords stand, nothing is repeated
+    if public and len(shown) <= 60 and not isinstance(given, dict | list):
         message = f"is {shown}: {message[:1].lower()}{message[1:]}"
     return located.problem(path, message, "data/README.md shows the form of this field")
 

@@ -9,12 +9,30 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-SECRET_KEY = re.compile(r"pass|secret|token|credential|access-key|private|sas|auth", re.IGNORECASE)
-SECRET_IN_URL = re.compile(r"://[^/@:\s]*:(?!\$\{)[^/@\s]+@")
+SECRET_KEY = re.compile(
+    r"pass|pwd|secret|token|credential|key|private|sas|auth|connection-string", re.IGNORECASE
+)
+PLAIN_KEY = re.compile(
+    r"(uri|url|endpoint|type|class|enabled|scope|region|-at|-ms)$", re.IGNORECASE
+)
+SECRET_IN_TEXT = re.compile(  # ://user:SECRET@host, ?password=SECRET, AccountKey=SECRET;
+    r"://[^:/@\s]*:(?P<login>[^@]*)@"
+    r"|(?:^|[?&;\s])[\w.-]*(?:pass|pwd|secret|token|key|sig)[\w.-]*=(?P<given>[^&;]*)",
+    re.IGNORECASE,
+)
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)  # beyond, somebody mistyped a year
 
 
 def _zone(name: str) -> str:
@@ -30,13 +48,41 @@ def _schedule(text: str) -> str:
         CronSim(text, datetime(2013, 1, 1))  # noqa: DTZ001  the date does not matter here
     except CronSimError as error:
         raise ValueError(f'not a cron schedule ({error}); daily at six is "0 6 * * *"') from None
+    if len(text.split()) != 5:
+        raise ValueError('a schedule has five fields, without seconds; daily at six is "0 6 * * *"')
     return text
+
+
+def _clock(text: Any) -> Any:
+    if not isinstance(text, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError('not a time of day; write it in quotes, for example "09:00"')
+    return text
+
+
+def _holds_secret(key: str, value: str) -> bool:
+    """True when a catalog property has a secret in it that is not `${NAME}`."""
+    if VARIABLE.fullmatch(value) or value.lower() in ("true", "false"):
+        return False
+    if SECRET_KEY.search(key) and not PLAIN_KEY.search(key):
+        return True
+    given = [match["login"] or match["given"] or "" for match in SECRET_IN_TEXT.finditer(value)]
+    return any(text and not VARIABLE.fullmatch(text) for text in given)
+
+
+def _named_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [value.name for value in values]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"the name {', '.join(twice)} stands twice")
+    return values
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
 Schedule = Annotated[str, AfterValidator(_schedule)]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,120}$")]
 Line = Annotated[str, Field(min_length=1, max_length=300)]
+Day = Annotated[date, Field(ge=EARLIEST, le=LATEST)]
+Clock = Annotated[time, BeforeValidator(_clock)]
+Names = AfterValidator(_named_once)
 
 
 class Frozen(BaseModel):
@@ -57,7 +103,7 @@ class Pipeline(Frozen):
 
     name: Identifier
     schedule: Schedule  # cron, in `zone`
-    first_due: date
+    first_due: Day
     zone: Zone | None = None  # default: the team's
 
 
@@ -77,7 +123,7 @@ class Consumer(Frozen):
 
     name: Line
     table: Identifier
-    reads_at: time
+    reads_at: Clock
     days: Literal["daily", "weekdays"] = "daily"
     zone: Zone | None = None
 
@@ -85,10 +131,10 @@ class Consumer(Frozen):
 class Event(Frozen):
     """Something that really happened and shows in the data."""
 
-    day: date
+    day: Day
     text: Line
     source: Line
-    until: date | None = None
+    until: Day | None = None
 
 
 class Picture(Frozen):
@@ -121,11 +167,10 @@ class Catalog(Frozen):
     @classmethod
     def _no_literal_secrets(cls, properties: Mapping[str, str]) -> Mapping[str, str]:
         for key, value in properties.items():
-            literal = SECRET_KEY.search(key) and not VARIABLE.fullmatch(value)
-            if literal or SECRET_IN_URL.search(value):
+            if _holds_secret(key, value):
                 raise PydanticCustomError(
                     "secret",
-                    "property '{key}' holds a literal secret; write ${{NAME}} and set NAME in the "
+                    "property '{key}' holds a literal secret; write ${NAME} and set NAME in the "
                     "environment",
                     {"key": key},
                 )
@@ -135,8 +180,8 @@ class Catalog(Frozen):
 class ReplaySpan(Frozen):
     """The days an example team is replayed for; `until` is the last as_of."""
 
-    first_day: date
-    until: date
+    first_day: Day
+    until: Day
 
     @model_validator(mode="after")
     def _in_order(self) -> ReplaySpan:
@@ -148,14 +193,14 @@ class ReplaySpan(Frozen):
 class TeamFile(Frozen):
     """The whole team.yaml."""
 
-    name: Identifier
+    name: Line  # the folder's, which `teams` allows to be a slug only
     title: Line
     zone: Zone
     about: str = ""
     example: Example | None = None
-    people: tuple[Person, ...] = ()
-    pipelines: tuple[Pipeline, ...] = ()
-    tables: tuple[Table, ...] = ()
+    people: Annotated[tuple[Person, ...], Names] = ()
+    pipelines: Annotated[tuple[Pipeline, ...], Names] = ()
+    tables: Annotated[tuple[Table, ...], Names] = ()
     consumers: tuple[Consumer, ...] = ()
     catalog: Catalog | None = None
     picture: Picture | None = None
@@ -187,7 +232,7 @@ class Fault(Frozen):
     """One planted fault: what is wrong with the run due on `due` until `repaired_at`."""
 
     kind: FaultKind
-    due: date
+    due: Day
     repaired_at: datetime | None = None  # local to the team; None: nobody repairs it
     source: Identifier | None = None
     pipeline: Identifier | None = None

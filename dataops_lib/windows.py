@@ -53,7 +53,9 @@ class Window:
         day = self.start.astimezone(ZoneInfo(zone)).date()
         while (start := midnight(day, zone)) < self.end:
             following = day + timedelta(days=1)
-            yield day, Window(max(start, self.start), min(midnight(following, zone), self.end))
+            span = Window(max(start, self.start), min(midnight(following, zone), self.end))
+            if span.duration:  # Samoa had no 30 December 2011
+                yield day, span
             day = following
 
 

@@ -3,6 +3,8 @@
 Nothing here reads or touches `warehouse/` of the clone: a copy's warehouse stands beside the copy.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -10,10 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dataops_lib import replay, teams
+if TYPE_CHECKING:  # imported where it is used: most tests need none of it, and it takes a second
+    from dataops_lib import teams
+
+CLONE = Path(__file__).parents[1]
 
 FIRST_DUE = date(2013, 2, 4)  # a Monday
 UNTIL = date(2013, 2, 14)  # ten due days; the blizzard of 8 and 9 February is among them
@@ -51,6 +57,8 @@ class Replayed:
 
     def load(self, as_of: date | str | None = None) -> teams.Team:
         """The team as it stood at `as_of`, by default at the end."""
+        from dataops_lib import teams
+
         return teams.load(self.name, as_of=as_of, root=self.root)
 
 
@@ -64,7 +72,7 @@ def copied_team(
 ) -> Path:
     """Copy an example team to `root` and cut it to some days."""
     folder = root / name
-    shutil.copytree(teams.HOME / "data" / "teams" / name, folder)
+    shutil.copytree(CLONE / "data" / "teams" / name, folder)
     path = folder / "team.yaml"
     text = path.read_text(encoding="utf-8")
     text = re.sub(r"first_due: \S+", f"first_due: {first_due}", text)
@@ -90,6 +98,8 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def replayed(shared: Path, name: str, kind: str, faults: str | None) -> Replayed:
     """One worker copies and builds; another waits at the lock of the build and finds it done."""
+    from dataops_lib import replay
+
     root = shared / kind
     root.mkdir(exist_ok=True)
     if not (root / name).is_dir():
