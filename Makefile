@@ -6,7 +6,7 @@ BIN = .venv/bin
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
-.PHONY: help report demo lab notebooks test test-deep test-browser bench lock clean
+.PHONY: help report demo lab notebooks sample test test-deep test-browser bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,11 @@ lab: demo  ## open JupyterLab on the first notebook, with sliders
 
 notebooks: .venv  ## execute all notebooks again and save their outputs
 	$(BIN)/dataops notebooks
+
+sample: .venv  ## make docs/sample_report.html again
+	$(BIN)/dataops report flights --page-one --out .sample
+	mkdir -p docs && mv .sample/flights/2013-03-01/index.html docs/sample_report.html
+	rm -r .sample
 
 # A step's name, then its command. The first that fails ends the target and says which it was.
 step = @printf '\n==== %s\n' '$(1)'; $(2) || { printf '\n==== FAILED: %s\n' '$(1)'; exit 1; }

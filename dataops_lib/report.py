@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -40,6 +40,7 @@ SECTIONS = tuple(path.stem for path in sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb")))
 AT_ONCE = 2
 LINK = re.compile(r'href="(\w+)\.ipynb"')
 KERNEL = "python3"
+QUIET = ["--IPKernelApp.log_level=40"]  # kernels report errors only, no note on encryption
 CELL_SECONDS = 300
 PACKAGES = (
     "dataops-notebooks",
@@ -209,12 +210,15 @@ def _write(made: Mapping[str, Any], work: Path, team: Team) -> None:
         text = (
             _failure_page(notebook, kept=False, **shared)
             if isinstance(notebook, _CellError)
-            else html(notebook, title=f"{title}: {back}", footer=footer, back="index.html")
+            else html(
+                notebook, title=f"{title}: {back}", footer=footer, back="index.html", pages=made
+            )
         )
         files.write(work / f"{name}.html", text)
     heading = f"Team report: {team.name}"
     footer = f"Team {team.name} as of {when}. Numbers and their sources: diagnosis.json."
-    text = html(first, title=f"{heading}, {when}", footer=footer, heading=heading, links=links)
+    title = f"{heading}, {when}"
+    text = html(first, title=title, footer=footer, heading=heading, links=links, pages=made)
     files.write(work / "index.html", text)
 
 
@@ -265,7 +269,7 @@ def execute(notebook: str, parameters: Mapping[str, Any], output: Path) -> Any:
             kernel_name=KERNEL,
             progress_bar=False,
             execution_timeout=CELL_SECONDS,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: no note on encryption
+            extra_arguments=QUIET,
             cwd=str(output.parent),
         )
     except papermill.PapermillExecutionError as error:
@@ -286,12 +290,13 @@ def html(
     heading: str = "",
     back: str = "",
     links: Sequence[Mapping[str, Any]] = (),
+    pages: Collection[str] = (),
     code: bool = False,
 ) -> str:
     """An executed notebook as one HTML page: no scripts, nothing loaded from elsewhere.
 
-    `links` are sections with href, title and failed; `back` is where page one stands. Links between
-    notebooks become links between pages.
+    `links` are sections with href, title and failed; `back` is where page one stands. A link to
+    one of the notebooks in `pages` becomes a link to its page, one to another is plain text.
     """
     from nbconvert import HTMLExporter
 
@@ -305,7 +310,7 @@ def html(
     values = {"title": title, "footer": footer, "heading": heading, "back": back, "links": links}
     resources = {"report": values | {"css": page.css("style.css")}}
     text, _ = exporter.from_notebook_node(notebook, resources=resources)
-    return LINK.sub(r'href="\1.html"', str(text))
+    return LINK.sub(lambda m: f'href="{m[1]}.html"' if m[1] in pages else "", str(text))
 
 
 def _record(notebook: Any) -> dict[str, Any]:

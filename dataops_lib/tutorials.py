@@ -46,6 +46,7 @@ def save(names: Sequence[str] | None = None) -> list[Path]:
             notebook,
             timeout=report.CELL_SECONDS,
             kernel_name=report.KERNEL,
+            extra_arguments=report.QUIET,
             resources={"metadata": {"path": str(path.parent)}},
         )
         try:
