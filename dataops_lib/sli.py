@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from dataops_lib.objective import Measurement, Minutes
 from dataops_lib.windows import Window, due_times
@@ -283,8 +284,6 @@ def completeness_of(
     return completeness(int(filled.to_numpy().sum()), int(filled.size))
 
 
-# Volume -----------------------------------------------------------------------------------------
-
 WEEKDAY_DAYS = 56  # 8 weeks: level changes are learned, seasons forgotten
 WEEKDAY_MINIMUM = 4  # points; below, a median says nothing
 SCALE_FLOOR = float(np.log(1.05))  # 5 %: a quiet history must not turn ripples into alarms
@@ -314,10 +313,6 @@ def volume(
     DataFrame
         day, rows, score (NaN when there is none), verdict (ok, fail, unknown), expected_rows,
         observations (the history's n: with 4 to 8 points the scale itself is noisy) and why.
-
-    References
-    ----------
-    Weekday method: protocol run on NAB nyc_taxi, 4 of 5 events and 2 false alarms in 159 days.
     """
     if method not in LIMITS:
         raise ValueError(f"method {method!r} is not known; use one of {', '.join(LIMITS)}")
@@ -375,6 +370,15 @@ def _z_score(rows: float, history: np.ndarray, bound: float) -> _Row:
         return (np.nan, "unknown", middle, n, "no spread")
     score = (rows - middle) / float(history.std(ddof=1))
     return (score, "fail" if abs(score) > bound else "ok", middle, n, "")
+
+
+def false_alarms(limit: float, days: int = 7) -> float:
+    """Chance that an ordinary day scores beyond `limit` against the `days` before it, normal data.
+
+    >>> [round(false_alarms(*case), 4) for case in ((3, 7), (4, 7), (3, 28))]
+    [0.0309, 0.0096, 0.0065]
+    """
+    return float(2 * special.stdtr(days - 1, -limit / np.sqrt(1 + 1 / days)))
 
 
 @dataclass(frozen=True)

@@ -354,6 +354,13 @@ def test_no_week_can_exceed_2_27_with_today_inside(counts):
     assert not (scores > 6 / np.sqrt(7) + 1e-6).any()
 
 
+def test_healthy_days_raise_the_alarms_that_are_stated():
+    normal = np.random.default_rng(0).normal(size=(200_000, 8))
+    week, today = normal[:, :7], normal[:, 7]
+    scores = (today - week.mean(axis=1)) / week.std(axis=1, ddof=1)
+    assert (abs(scores) > 3).mean() == pytest.approx(sli.false_alarms(3), abs=0.002)
+
+
 def test_the_articles_z_score_looks_at_the_seven_days_before():
     counts = [100, 104, 98, 101, 99, 103, 95, 140]
     scored = sli.volume(daily(counts), method="zscore").iloc[-1]
