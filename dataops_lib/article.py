@@ -21,6 +21,7 @@ from pyiceberg.table import Table
 
 from dataops_lib import wap, warehouse
 from dataops_lib.teams import local_catalog
+from dataops_lib.views import titled
 
 NAME = "article.orders"
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from dataops_lib import report, teams
 from dataops_lib.finding import Finding
+from dataops_lib.views import titled
 
 PYTHON = (3, 11)
 
@@ -21,7 +22,7 @@ PYTHON = (3, 11)
 def contents(folder: Path | None = None) -> pd.DataFrame:
     """The notebooks of a folder in reading order, as each of them says: its question, its minutes.
 
-    Minutes are missing where a notebook does not say "About N minutes" in its first cell.
+    Minutes are empty where a notebook does not say "About N minutes" in its first cell.
     """
     rows = []
     for path in sorted((folder or report.NOTEBOOKS).glob("*.ipynb")):
@@ -29,9 +30,8 @@ def contents(folder: Path | None = None) -> pd.DataFrame:
         first = str(cells[0].source) if cells else ""
         title = re.search(r"^# (.+)$", first, re.MULTILINE)
         minutes = re.search(r"\bAbout (\d+) minutes\b", first)
-        rows.append((path.stem, title[1] if title else "", int(minutes[1]) if minutes else None))
-    frame = pd.DataFrame(rows, columns=["notebook", "what it answers", "minutes"])
-    return frame.astype({"minutes": "Int64"}).set_index("notebook")
+        rows.append((path.stem, title[1] if title else "", minutes[1] if minutes else ""))
+    return titled(pd.DataFrame(rows, columns=["notebook", "what it answers", "minutes"]))
 
 
 def environment(lock: Path | None = None) -> list[Finding]:
@@ -74,7 +74,7 @@ def _warehouse(name: str) -> Finding:
 def table(findings: Iterable[Finding]) -> pd.DataFrame:
     """Findings as a small table: what was looked at, how it stands, what to do."""
     rows = [(one.subject, one.evidence, one.next_step) for one in findings]
-    return pd.DataFrame(rows, columns=["what", "state", "next step"]).set_index("what")
+    return titled(pd.DataFrame(rows, columns=["what", "state", "next step"]))
 
 
 def runs_by_status(team: teams.Team) -> dict[str, dict[str, int]]:

@@ -27,6 +27,12 @@ _ID = re.compile(r"\d{15,20}")
 Publications = Mapping[str, Publication]
 
 
+def titled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The first column as row titles, with all headings in one line."""
+    first = str(frame.columns[0])
+    return frame.set_index(first).rename_axis(index=None, columns=first)
+
+
 def graph(table: Table) -> pd.DataFrame:
     """Every snapshot of a table, from its own metadata, oldest first.
 
@@ -68,9 +74,9 @@ def story(scratch: Scratch, publication: Publication) -> pd.DataFrame:
     for at, event, detail in publication.events:
         _, label, count = [one for one in seen if one[0] <= at][-1]
         what = _ID.sub(lambda found: scratch.labels.get(int(found[0]), "a snapshot"), detail)
-        rows.append((f"{at:%H:%M} UTC", event, what, label, count))
-    names = ["time", "event", "what happened", "readers are at", "rows readers see"]
-    return pd.DataFrame(rows, columns=names).set_index("time")
+        rows.append((f"{at:%H:%M}", event, what, label, count))
+    names = ["time (UTC)", "event", "what happened", "readers are at", "rows readers see"]
+    return titled(pd.DataFrame(rows, columns=names))
 
 
 def verdicts(publications: Publications) -> pd.DataFrame:
@@ -85,7 +91,7 @@ def verdicts(publications: Publications) -> pd.DataFrame:
         for name, one in publications.items()
     ]
     names = ["what arrived", "outcome", "blocked by", "evidence"]
-    return pd.DataFrame(rows, columns=names).set_index("what arrived")
+    return titled(pd.DataFrame(rows, columns=names))
 
 
 def failing(publications: Publications, rows: int = 5) -> pd.DataFrame:
@@ -111,14 +117,15 @@ def by_day(scratch: Scratch, publications: Publications, last: int = 4) -> pd.Da
             found = connection.execute(f"{query} GROUP BY 1").fetchall()
             title = title if ref == "main" else f"on the branch: {title}"
             frames[title] = pd.Series(dict(found), dtype="Int64")
-    return pd.DataFrame(frames).sort_index().fillna(0).tail(last).rename_axis("day")
+    joined = pd.DataFrame(frames).sort_index().fillna(0).tail(last)
+    return titled(joined.rename_axis("day").reset_index())
 
 
 def runs_of(scratch: Scratch) -> pd.DataFrame:
     """The runs that the table knows, in the order in which they were staged."""
     found = upkeep.list_runs(scratch.name, catalog=scratch.catalog)
     rows = [(run.run_id, run.state, run.rows) for run in found]
-    return pd.DataFrame(rows, columns=["run", "state", "rows"]).set_index("run")
+    return titled(pd.DataFrame(rows, columns=["run", "state", "rows"]))
 
 
 def overrides(scratch: Scratch) -> pd.DataFrame:
@@ -129,7 +136,7 @@ def overrides(scratch: Scratch) -> pd.DataFrame:
         if told := shown.override:
             rows.append((run.run_id, told["blocked_by"], told["by"], told["reason"]))
     names = ["run", "overridden check", "released by", "reason"]
-    return pd.DataFrame(rows, columns=names).set_index("run")
+    return titled(pd.DataFrame(rows, columns=names))
 
 
 def leftovers(scratch: Scratch) -> pd.DataFrame:
@@ -137,4 +144,5 @@ def leftovers(scratch: Scratch) -> pd.DataFrame:
     found = upkeep.clean(scratch.name, catalog=scratch.catalog, older_than=timedelta(0))
     kinds = pd.Series([Path(one.path).suffix.lstrip(".") for one in found], dtype=object)
     counted = kinds.value_counts().sort_index()
-    return counted.rename_axis("kind of file").to_frame("files nothing reaches")
+    frame = counted.rename_axis("kind of file").to_frame("files nothing reaches")
+    return titled(frame.reset_index())
