@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,7 +62,7 @@ def loads(text: str, columns: Sequence[Column], file: str) -> pd.DataFrame:
     ------
     TeamError
         With every mistake of the file: missing or unknown columns, times without a zone, unknown
-        statuses, negative counts.
+        statuses, negative counts, rows with more cells than the first line names.
 
     Examples
     --------
@@ -71,15 +72,18 @@ def loads(text: str, columns: Sequence[Column], file: str) -> pd.DataFrame:
     """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     try:
-        rows = list(reader)
+        rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         message = f"is not CSV: {error}"
         raise TeamError([Problem(file, reader.line_num, "", message, "quote texts")]) from None
     problems = _header_problems(reader.fieldnames or [], columns, file)
     values: list[dict[str, Any]] = []
     if not problems:
-        for number, row in enumerate(rows, start=2):
+        for number, row in rows:
             values.append({})
+            if None in row:
+                fix = "quote texts that hold a comma"
+                problems.append(Problem(file, number, "", "has more cells than columns", fix))
             for column in columns:
                 try:
                     values[-1][column.name] = _value(row.get(column.name), column)
@@ -93,9 +97,12 @@ def loads(text: str, columns: Sequence[Column], file: str) -> pd.DataFrame:
 
 def _header_problems(names: Sequence[str], columns: Sequence[Column], file: str) -> list[Problem]:
     known = {column.name for column in columns}
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
     missing = [column.name for column in columns if column.required and column.name not in names]
     fix = f"the first line names the columns: {', '.join(column.name for column in columns)}"
-    return [Problem(file, 1, name, "is missing", fix) for name in missing] + [
+    problems = [Problem(file, 1, name, "is missing", fix) for name in missing]
+    problems += [Problem(file, 1, name, "stands twice", "name each column once") for name in twice]
+    return problems + [
         Problem(file, 1, str(name), "is not a known column", fix)
         for name in names
         if name not in known
@@ -120,17 +127,15 @@ def _time(text: str) -> datetime:
         raise ValueError(f"is {text!r}, but a time looks like 2013-02-10T06:30:00Z") from None
     if moment.tzinfo is None:
         raise ValueError(f"is {text!r}, a time without zone; write the offset, or Z for UTC")
+    if not 1970 <= moment.year < 2200:  # mistyped, and Python cannot shift the year 1 to UTC
+        raise ValueError(f"is {text!r}, but the year must be between 1970 and 2199")
     return moment.astimezone(UTC)
 
 
 def _count(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise ValueError(f"is {text!r}, but must be a whole number, 0 or more")
-    return number
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ValueError(f"is {text[:40]!r}, but must be a whole number, 0 or more")
+    return int(text)
 
 
 _READ: dict[str, Callable[[str], Any]] = {"text": str, "time": _time, "count": _count}
@@ -164,7 +169,9 @@ def known_at(runs: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     """The history as somebody saw it at `moment`: nothing that started later, nothing finished."""
     begun = runs["started_at"].fillna(runs["due_at"])
     seen = runs[(runs["due_at"] < moment) & (begun < moment)].copy()
-    unfinished = seen["finished_at"] >= moment
+    ended = seen["finished_at"].fillna(seen["published_at"])
+    unfinished = (ended >= moment) | (seen["published_at"] >= moment)
     seen.loc[unfinished, ["finished_at", "published_at"]] = pd.NaT
+    seen.loc[unfinished, "rows"] = pd.NA
     seen.loc[unfinished, "status"] = "running"
     return seen.reset_index(drop=True)
