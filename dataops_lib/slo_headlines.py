@@ -1,0 +1,160 @@
+"""Explain: sentences about promises: budgets, alerts, evidence; computed, so true for any team."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+
+from dataops_lib import budget, policy
+from dataops_lib.errors import DataOpsError
+from dataops_lib.headlines import day
+from dataops_lib.objective import SLO, percent
+from dataops_lib.windows import Window
+
+
+def outcome(function: Callable[..., Any], *values: Any) -> str:
+    """What a call gives, or how it is refused, in one line and without a traceback.
+
+    >>> outcome(budget.calculate_error_budget, 100)[:40]
+    'refused: slo_percent is 100, but a targe'
+    """
+    try:
+        return str(function(*values))
+    except (DataOpsError, TypeError, ValueError) as error:
+        return f"refused: {error}"
+
+
+def times(count: int) -> str:
+    """How often: never, once, 3 times."""
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+def promise(slo: SLO | None) -> str:
+    """A promise in one sentence, with the share that it lets go wrong."""
+    if slo is None:
+        return "No promise with a share of good minutes or runs is given, so there is no budget."
+    allowed = f"{percent(slo.error_budget)} of the {slo.period} period may be bad"
+    return f"{slo.table}, tier {slo.tier or 'unknown'}: {slo.sli} {slo.objective}; {allowed}."
+
+
+def budgets_used(left: float) -> str:
+    """How much of a budget a share that is left stands for.
+
+    >>> budgets_used(0.25), budgets_used(-1.5), budgets_used(math.nan)
+    ('25 % of the budget is left', '2.5 budgets were used', 'the budget was not measured')
+    """
+    if math.isnan(left):
+        return "the budget was not measured"
+    if left < 0:
+        return f"{1 - left:.3g} budgets were used"
+    return f"{percent(round(left, 3))} of the budget is left"
+
+
+def burndown(left: pd.DataFrame) -> str:
+    """How a burn-down (`budget.burndown`: day, bad, remaining) ended, and when it was spent."""
+    if left.empty or left["remaining"].isna().all():
+        return "Nothing was measured, so no budget can be drawn"
+    end = float(left["remaining"].iloc[-1])
+    spent = left[left["remaining"] < 0]
+    said = budgets_used(end)
+    said = said[0].upper() + said[1:]
+    return said if spent.empty else f"{said}; the first was spent by {day(spent['day'].iloc[0])}"
+
+
+def largest_spender(left: pd.DataFrame) -> str:
+    """Which day cost most of the budget, and how much of everything that was spent."""
+    spent = float(left["bad"].sum()) if len(left) else 0.0
+    if left.empty or left["remaining"].isna().all():
+        return "Without a run history nobody can say what was spent."
+    if not spent:
+        return "Nothing was spent: every minute and every run of the period was good."
+    worst = left.sort_values("bad", kind="stable").iloc[-1]
+    days = int((left["bad"] > 0).sum())
+    share = percent(round(float(worst["bad"]) / spent, 2))
+    if days == 1:
+        return f"All of it was spent on a single day, {day(worst['day'])}."
+    return f"All of it was spent on {days} days; {day(worst['day'])} took {share}."
+
+
+def budgets(left: Sequence[tuple[str, float]]) -> str:
+    """How many budgets are spent, and which one most; `left` holds names and shares left."""
+    known = [(name, share) for name, share in left if not math.isnan(share)]
+    if not known:
+        return "No budget can be computed: a promise with a share and a run history are needed"
+    name, worst = min(known, key=lambda one: one[1])
+    over = sum(share < 0 for _, share in known)
+    return f"{over} of {len(known)} budgets are overspent; worst: {name}, {budgets_used(worst)}"
+
+
+def months(table: pd.DataFrame) -> str:
+    """How far the longest and the shortest month's budgets (`spending.months`) lie apart."""
+    ordered = table.sort_values("budget_minutes", kind="stable")
+    low, high = ordered.iloc[0], ordered.iloc[-1]
+    more = float(high["budget_minutes"] / low["budget_minutes"]) - 1
+    gap = f"{high['month']} allows {percent(round(more, 3))} more than {low['month']}"
+    odd = table[table["hours"] % 24 != 0]
+    clocks = ", ".join(f"{row['month']} has {row['hours']:.0f} hours" for _, row in odd.iterrows())
+    return f"{gap}; {clocks}" if clocks else f"{gap}; no clock changes in this zone"
+
+
+def trials(counted: pd.DataFrame, bad: Sequence[Window]) -> str:
+    """Why minutes are no independent trials: `counted` twice, and the stretches that were bad."""
+    if counted["n"].sum() == 0:
+        return "Nothing was measured, so there is nothing to count."
+    width = {row["counted in"]: row["high"] - row["low"] for _, row in counted.iterrows()}
+    minutes = int(counted.set_index("counted in")["bad"].get("minutes", 0))
+    if not bad:
+        return "No minute was bad, so nothing shows yet how bad minutes cluster."
+    longest = max(span.duration for span in bad) / timedelta(hours=1)
+    said = f"{minutes:,} bad minutes came in "
+    said += f"{len(bad)} stretches, the longest of {longest:.1f} hours"
+    if len(bad) == 1:
+        said = f"{minutes:,} bad minutes came in one piece of {longest:.1f} hours"
+    if "runs" in width:
+        said += f". Counted in runs the interval is {width['runs'] / width['minutes']:.0f} times"
+        said += " as wide: that is what the history really shows"
+    return f"{said}."
+
+
+def one_more(left: float, costs: pd.DataFrame) -> str:
+    """The longest further incident that the budget `left` (a share) would still bear."""
+    if math.isnan(left):
+        return "What one more incident costs is known; what is left to pay it is not."
+    borne = costs[costs["left_after"] >= 0]
+    if borne.empty:
+        return f"Not one of these can be paid any more: {budgets_used(left)}."
+    return f"The budget bears one more incident of {borne['incident'].iloc[-1]}, not a longer one."
+
+
+def reach(rules: Sequence[policy.BurnRule], targets: Sequence[str], period: timedelta) -> str:
+    """Which alert rules cannot fire at which of the targets."""
+    said = []
+    for rule in rules:
+        limit = policy.factor(rule, period)
+        never = [target for target in targets if budget.burn_rate(1.0, target) <= limit]
+        if never:
+            said.append(f"{rule.name} can never fire at {', '.join(never)}")
+    return "; ".join(said) or "Every rule can fire at every one of these targets"
+
+
+def fired(found: pd.DataFrame) -> str:
+    """What the rules would have done on a history (`spending.fired`: rule, times, first_at)."""
+    if found.empty:
+        return "No rule could be tried: a freshness promise and a run history are needed."
+    said = [
+        f"{row['rule']} {times(row['times'])}, first on {day(row['first_at'])}"
+        if row["times"]
+        else f"{row['rule']} never"
+        for row in found.to_dict("records")
+    ]
+    return f"On this history would have fired: {'; '.join(said)}."
+
+
+def outlook(target: str, seen: budget.Outlook) -> str:
+    """How often a promise would hold, by both ways of counting."""
+    runs, minutes = (percent(round(value, 2)) for value in (seen.runs_met_exact, seen.minutes_met))
+    return f"{target} would hold in {runs} of months by runs, in {minutes} by minutes"

@@ -1,0 +1,194 @@
+"""Explain: pictures of promises: budgets, alerts, evidence. Each draws on an Axes it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.dates import ConciseDateFormatter, WeekdayLocator
+
+from dataops_lib import budget, policy
+from dataops_lib import slo_headlines as headlines
+from dataops_lib.objective import percent
+from dataops_lib.plots import ACCENT, BAD, OK, PLAN, SIZE, UNKNOWN, WARN, axes, describe
+
+
+def nothing(ax: Axes, title: str) -> Axes:
+    """An empty picture that says why it is empty."""
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.get_figure(root=True).set_size_inches(SIZE[0], 1.0)  # type: ignore[union-attr]
+    ax.text(0.5, 0.5, "unknown", ha="center", va="center", color=UNKNOWN, transform=ax.transAxes)
+    return describe(ax, title)
+
+
+def burndown(
+    history: pd.DataFrame,
+    target: budget.Target | None,
+    *,
+    planted: Mapping[date, str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the share of the budget left after each day of `history` (day, good, total).
+
+    The dashed line is a budget spent evenly; planted faults are marked on the day they were due.
+    """
+    ax = axes(ax)
+    left = budget.burndown(history, target or "99%")
+    title = headlines.burndown(left)
+    if target is None or left.empty or left["remaining"].isna().all():
+        return nothing(ax, headlines.burndown(left.iloc[:0]))
+    days = pd.to_datetime(left["day"])
+    share, end = 100 * left["remaining"], float(left["remaining"].iloc[-1])
+    ax.step(days, share, where="post", color=OK if end >= 0 else BAD, linewidth=2)
+    ax.plot(days.iloc[[0, -1]], [100, 0], "--", color=PLAN, linewidth=1, label="spent evenly")
+    ax.axhline(0, color="black", linewidth=0.8)
+    named = {day: text for day, text in (planted or {}).items() if day in set(left["day"])}
+    marks: Any = [pd.Timestamp(day) for day in named]
+    if marks:
+        at = [share[left["day"] == day].iloc[0] for day in named]
+        ax.plot(marks, at, "v", color=BAD, label="planted fault")
+    shown = percent(budget.as_target(target))
+    ax.set(ylabel="error budget left (%)", title=f"Target {shown}: {title[0].lower()}{title[1:]}")
+    ax.xaxis.set_major_locator(WeekdayLocator(byweekday=0))
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+    ax.legend(fontsize=8, frameon=False)
+    faults = "; ".join(f"{day:%d %B}: {text}" for day, text in sorted(named.items()))
+    text = f"Target {shown}: {title}. {headlines.largest_spender(left)}"
+    return describe(ax, text + (f" Planted faults, marked: {faults}." if faults else ""))
+
+
+def budgets(left: Iterable[tuple[str, float]], ax: Axes | None = None) -> Axes:
+    """Draw the share of each budget that is left; what is not measured is named beside."""
+    named = list(left)
+    ax = axes(ax, (8.0, 1.0 + 0.4 * max(len(named), 1)))
+    known = [(name, 100 * share) for name, share in named if share == share]  # NaN is not itself
+    title = headlines.budgets(named)
+    if not known:
+        return nothing(ax, title)
+    colours = [OK if share >= 25 else WARN if share >= 0 else BAD for _, share in known]
+    bars = ax.barh([name for name, _ in known], [share for _, share in known], color=colours)
+    ax.bar_label(bars, [f"{share:.0f} %" for _, share in known], fontsize=8, padding=3)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.set(xlabel="error budget left (%)", title=title)
+    said = "; ".join(f"{name}: {share:.0f} % left" for name, share in known)
+    return describe(ax, f"{title}. {said}.")
+
+
+def months(table: pd.DataFrame, assumed_minutes: float, ax: Axes | None = None) -> Axes:
+    """Draw the budget of each month against the one that 30 days would give."""
+    ax = axes(ax)
+    names = [str(name).split()[0] for name in table["month"]]
+    bars = ax.bar(names, table["budget_minutes"], color=ACCENT)
+    ax.bar_label(bars, [f"{value:.1f}" for value in table["budget_minutes"]], fontsize=7)
+    ax.axhline(assumed_minutes, color=WARN, linestyle="--", label="a month of 30 days")
+    low = float(table["budget_minutes"].min())
+    title = headlines.months(table)
+    ax.set(ylabel="budget (minutes)", title=title, ylim=(low * 0.9, None))
+    ax.legend(fontsize=8, frameon=False, loc="lower right")
+    return describe(ax, f"{title}. The axis does not begin at 0.")
+
+
+def intervals(counted: pd.DataFrame, target: budget.Target | None, ax: Axes | None = None) -> Axes:
+    """Draw the 95 % interval of the good share for each way of counting (`spending.trials`)."""
+    ax = axes(ax, (8.0, 2.0))
+    if counted.empty or counted["n"].sum() == 0:
+        return nothing(ax, "Nothing was measured, so there is no interval")
+    for at, row in enumerate(counted.to_dict("records")):
+        ends = [100 * row["low"], 100 * row["high"]]
+        ax.plot(ends, [at, at], color=ACCENT, linewidth=3, solid_capstyle="butt")
+        ax.plot(100 * row["ratio"], at, "o", color=ACCENT)
+    pairs = zip(counted["counted in"], counted["n"], strict=True)
+    ax.set_yticks(range(len(counted)), [f"{n:,.0f} {unit}" for unit, n in pairs])
+    if target is not None:
+        ax.axvline(100 * float(budget.as_target(target)), color=OK, linestyle="--", label="target")
+        ax.legend(fontsize=8, frameon=False)
+    ax.margins(y=0.4)
+    title = "Counted in minutes the history looks far more certain than it is"
+    ax.set(xlabel="good (%), with 95 % interval", title=title)
+    said = "; ".join(
+        f"{row['counted in']}: {100 * row['low']:.1f} to {100 * row['high']:.1f} %"
+        for row in counted.to_dict("records")
+    )
+    return describe(ax, f"{title}. {said}.")
+
+
+def one_more(costs: pd.DataFrame, left: float, ax: Axes | None = None) -> Axes:
+    """Draw what is left of the budget after one more incident of each length."""
+    ax = axes(ax)
+    if costs.empty:
+        return nothing(ax, "No budget is promised, so no incident has a price in budgets")
+    colours = [BAD if value < 0 else OK for value in costs["left_after"].fillna(0)]
+    bars = ax.bar(costs["incident"], costs["budgets"], color=colours if left == left else ACCENT)
+    ax.bar_label(bars, [f"{value:.2g}" for value in costs["budgets"]], fontsize=8)
+    dear = costs.iloc[-1]
+    title = f"One incident of {dear['incident']} costs {dear['budgets']:.2g} budgets"
+    ax.axhline(1, color="black", linestyle="--", linewidth=0.8, label="the whole budget")
+    if left > 0:
+        ax.axhline(left, color=OK, linestyle=":", label="what is left")
+    ax.legend(fontsize=8, frameon=False)
+    ax.set(ylabel="price (budgets)", title=title)
+    return describe(ax, f"{title}. {headlines.one_more(left, costs)}")
+
+
+def reach(
+    rules: Iterable[policy.BurnRule],
+    targets: Iterable[str],
+    period: timedelta,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how fast a total outage burns at each target, and what each alert rule waits for."""
+    ax, named, asked = axes(ax), list(targets), list(rules)
+    highest = [budget.burn_rate(1.0, target) for target in named]
+    ax.plot(named, highest, "o-", color=ACCENT, label="total outage")
+    for rule in asked:
+        limit = policy.factor(rule, period)
+        ax.axhline(limit, color=BAD, linestyle="--", linewidth=0.8)
+        ax.text(len(named) - 0.6, limit, f"{rule.name} {limit:.3g}", fontsize=8, va="bottom")
+    ax.set(
+        yscale="log",
+        xlabel="target",
+        ylabel="burn rate",
+        title=headlines.reach(asked, named, period),
+    )
+    ax.set_xlim(-0.3, len(named) + 0.4)
+    ax.legend(fontsize=8, frameon=False, loc="upper left")
+    return describe(ax, headlines.reach(asked, named, period))
+
+
+def outlook(
+    target: str,
+    success: str = "99%",
+    incidents: float = 1.0,
+    hours: float = 4.0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how often a 30-day promise would hold, counted in runs and in minutes.
+
+    `success` is the chance that a run is good, `incidents` come in a month and last `hours` in
+    the middle (median).
+    """
+    ax = axes(ax, (8.0, 2.0))
+    seen = budget.simulate(
+        target,
+        success_rate=float(budget.as_target(success)),
+        incidents_per_month=incidents,
+        median_minutes=hours * 60,
+        months=20_000,
+    )
+    held = {
+        f"30 runs, {seen.allowed_failures} may fail": seen.runs_met_exact,
+        f"minutes, {seen.budget_minutes:.0f} may be bad": seen.minutes_met,
+    }
+    bars = ax.barh(list(held), [100 * value for value in held.values()], color=[ACCENT, PLAN])
+    ax.bar_label(bars, [f"{100 * value:.0f} %" for value in held.values()], fontsize=8, padding=3)
+    ax.invert_yaxis()
+    title = headlines.outlook(target, seen)
+    ax.set(xlim=(0, 110), xlabel="months in which the promise holds (%)", title=title)
+    quantiles = ", ".join(f"{name} {value:.0f}" for name, value in seen.bad_minutes.items())
+    text = f"{title}. Runs good with {success}, {incidents:g} incidents a month of {hours:g} hours"
+    return describe(ax, f"{text}; bad minutes of a month: {quantiles}.")

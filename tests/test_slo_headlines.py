@@ -1,0 +1,116 @@
+"""Sentences about promises: true for every team, and honest where nothing is known."""
+
+import math
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from dataops_lib import budget, playbook, policy, slo, slo_headlines
+from dataops_lib.windows import Window
+
+DAYS = [date(2013, 2, day) for day in (1, 2, 3, 4)]
+
+
+def burned(bad, target="90%"):
+    history = pd.DataFrame({"day": DAYS, "good": [10 - b for b in bad], "total": [10] * 4})
+    return budget.burndown(history, target)
+
+
+def test_an_overspent_budget_says_how_often_and_since_when():
+    assert slo_headlines.burndown(burned([0, 5, 0, 3])) == (
+        "2 budgets were used; the first was spent by 2 February 2013"
+    )
+
+
+def test_a_budget_that_is_left_says_how_much():
+    assert slo_headlines.burndown(burned([0, 1, 0, 0])) == "75 % of the budget is left"
+
+
+def test_an_exactly_spent_budget_is_not_called_overspent():
+    assert slo_headlines.burndown(burned([4, 0, 0, 0])) == "0 % of the budget is left"
+
+
+def test_nothing_measured_is_not_an_untouched_budget():
+    nothing = budget.burndown(pd.DataFrame({"day": [], "good": [], "total": []}), "99%")
+    assert slo_headlines.burndown(nothing).startswith("Nothing was measured")
+    assert "nobody can say" in slo_headlines.largest_spender(nothing)
+    assert slo_headlines.budgets_used(math.nan) == "the budget was not measured"
+    assert slo_headlines.budgets([("a", math.nan)]).startswith("No budget can be computed")
+
+
+def test_the_largest_spender_is_named_with_its_share():
+    said = slo_headlines.largest_spender(burned([0, 3, 1, 0]))
+    assert said == "All of it was spent on 2 days; 2 February 2013 took 75 %."
+    assert "a single day, 2 February" in slo_headlines.largest_spender(burned([0, 3, 0, 0]))
+    assert slo_headlines.largest_spender(burned([0] * 4)).startswith("Nothing was spent")
+
+
+def test_the_worst_of_many_budgets_is_named_and_unknown_ones_do_not_count():
+    said = slo_headlines.budgets([("a", 0.5), ("b", -1.0), ("c", math.nan)])
+    assert said == "1 of 2 budgets are overspent; worst: b, 2 budgets were used"
+
+
+@pytest.mark.parametrize("wrong", [100, 101, 0, -1, math.nan, "99.9", None, True])
+def test_a_refused_call_is_one_line_without_a_traceback(wrong):
+    said = slo_headlines.outcome(budget.calculate_error_budget, wrong)
+    assert said.startswith("refused: ") and "\n" not in said
+
+
+def test_a_call_that_works_gives_the_article_s_numbers():
+    said = slo_headlines.outcome(budget.calculate_error_budget, 99.9)
+    assert "'error_budget_minutes': 43.2, 'error_budget_hours': 0.72" in said
+
+
+def test_an_error_that_is_no_refusal_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        slo_headlines.outcome(lambda: 1 / 0)
+
+
+def test_bad_minutes_are_told_by_the_pieces_they_came_in():
+    counted = pd.DataFrame(
+        {
+            "counted in": ["minutes", "runs"],
+            "n": [43200, 30],
+            "bad": [1320, 1],
+            "low": [0.96, 0.8],
+            "high": [0.98, 1.0],
+        }
+    )
+    at = datetime(2013, 2, 10, 8, tzinfo=UTC)
+    said = slo_headlines.trials(counted, [Window(at, at + timedelta(hours=22))])
+    assert said.startswith("1,320 bad minutes came in one piece of 22.0 hours")
+    assert "10 times as wide" in said
+    assert "No minute was bad" in slo_headlines.trials(counted, [])
+    assert "Nothing was measured" in slo_headlines.trials(counted.assign(n=0), [])
+
+
+def test_the_longest_incident_that_can_be_paid_is_named():
+    costs = pd.DataFrame({"incident": ["1 hour", "2 hours"], "left_after": [0.1, -0.3]})
+    assert "one more incident of 1 hour," in slo_headlines.one_more(0.5, costs)
+    assert "Not one" in slo_headlines.one_more(-1.0, costs.assign(left_after=-2.0))
+    assert "is not" in slo_headlines.one_more(math.nan, costs)
+
+
+def test_rules_that_cannot_fire_are_named_with_the_targets():
+    rules = policy.burn_rules(playbook.text("burn_rate_rules.yaml"), "service")
+    said = slo_headlines.reach(rules, ["90%", "99%"], timedelta(days=30))
+    assert said == "page-fast can never fire at 90%"
+    assert slo_headlines.reach(rules, ["99%"], timedelta(days=30)).startswith("Every rule can")
+
+
+def test_alerts_of_the_past_are_counted_in_words():
+    found = pd.DataFrame(
+        {"rule": ["a", "b", "c"], "times": [0, 1, 2], "first_at": [None, DAYS[0], DAYS[1]]}
+    )
+    said = slo_headlines.fired(found)
+    assert "a never" in said and "b once, first on 1 February 2013" in said and "c 2 times" in said
+    assert slo_headlines.fired(found.iloc[:0]).startswith("No rule could be tried")
+
+
+def test_a_promise_says_what_it_lets_go_wrong():
+    one = slo.loads('slos: [{name: a, tier: 1, freshness: {slo: "< 2 hours for 99%"}}]')[0]
+    assert slo_headlines.promise(one) == (
+        "a, tier 1: freshness < 2 hours for 99%; 1 % of the 30-day rolling period may be bad."
+    )
+    assert slo_headlines.promise(None).startswith("No promise")

@@ -1,0 +1,114 @@
+"""Pictures of promises: what they draw is what was computed, and they say so in words."""
+
+import math
+from datetime import date, timedelta
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from dataops_lib import playbook, plots, policy, slo_plots, spending
+
+mpl.use("agg")
+HISTORY = pd.DataFrame(
+    {
+        "day": [date(2013, 2, day) for day in (1, 2, 3, 4)],
+        "good": [10.0, 5.0, 10.0, 10.0],
+        "total": [10.0] * 4,
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    yield
+    plt.close("all")
+
+
+def said(ax):
+    return plots.alt_text(ax.figure)
+
+
+def test_the_burn_down_ends_where_the_library_says_and_turns_red_below_zero():
+    ax = slo_plots.burndown(HISTORY, "95%")
+    line = ax.lines[0]
+    assert list(line.get_ydata()) == pytest.approx([100, -150, -150, -150])
+    assert line.get_color() == plots.BAD
+    assert (
+        ax.get_title()
+        == "Target 95 %: 2.5 budgets were used; the first was spent by 2 February 2013"
+    )
+    assert slo_plots.burndown(HISTORY, "80%").lines[0].get_color() == plots.OK
+
+
+def test_planted_faults_are_marked_in_the_picture_and_in_words():
+    ax = slo_plots.burndown(HISTORY, "95%", planted={date(2013, 2, 2): "late file"})
+    assert "Planted faults, marked: 02 February: late file." in said(ax)
+    assert "Planted" not in said(
+        slo_plots.burndown(HISTORY, "95%", planted={date(2014, 1, 1): "x"})
+    )
+
+
+def test_without_a_history_or_a_target_the_picture_says_unknown():
+    for ax in (
+        slo_plots.burndown(HISTORY.iloc[:0], "95%"),
+        slo_plots.burndown(HISTORY, None),
+        slo_plots.budgets([]),
+        slo_plots.budgets([("a", math.nan)]),
+        slo_plots.intervals(pd.DataFrame(columns=["counted in", "n"]), None),
+        slo_plots.one_more(spending.one_more(None), math.nan),
+    ):
+        assert [text.get_text() for text in ax.texts] == ["unknown"]
+        assert not ax.lines and not ax.patches
+        assert ax.get_title()
+
+
+def test_bars_of_budgets_are_the_shares_left():
+    ax = slo_plots.budgets([("a", -0.5), ("b", 0.1), ("c", 0.8), ("d", math.nan)])
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([-50, 10, 80])
+    colours = [mpl.colors.to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
+    assert colours == [plots.BAD, plots.WARN, plots.OK]
+    assert "a: -50 % left" in said(ax)
+
+
+def test_months_are_drawn_with_their_real_budgets():
+    table = spending.months(2013, "UTC", "99.5%")
+    ax = slo_plots.months(table, 216.0)
+    assert [bar.get_height() for bar in ax.patches] == list(table["budget_minutes"])
+    assert "does not begin at 0" in said(ax)
+
+
+def test_the_prices_of_incidents_are_drawn():
+    costs = pd.DataFrame({"incident": ["1 hour"], "budgets": [0.25], "left_after": [-0.1]})
+    ax = slo_plots.one_more(costs, 0.15)
+    assert ax.patches[0].get_height() == 0.25
+    assert ax.get_title() == "One incident of 1 hour costs 0.25 budgets"
+
+
+def test_alert_rules_are_drawn_at_the_factors_that_policy_derives():
+    rules = policy.burn_rules(playbook.text("burn_rate_rules.yaml"), "service")
+    ax = slo_plots.reach(rules, ["90%", "99%"], timedelta(days=30))
+    outage, *limits = ax.lines
+    assert list(outage.get_ydata()) == pytest.approx([10, 100])
+    assert [line.get_ydata()[0] for line in limits] == pytest.approx([14.4, 6, 3, 1])
+
+
+def test_the_outlook_shows_the_exact_chance_for_runs():
+    ax = slo_plots.outlook("99%", "99%", 1, 2)
+    assert ax.patches[0].get_width() == pytest.approx(100 * 0.99**30)
+    assert said(ax).startswith(ax.get_title())
+
+
+def test_every_picture_has_words_of_its_own():
+    counted = pd.DataFrame(
+        {
+            "counted in": ["runs"],
+            "n": [30],
+            "bad": [1],
+            "ratio": [0.97],
+            "low": [0.8],
+            "high": [1.0],
+        }
+    )
+    assert "runs: 80.0 to 100.0 %" in said(slo_plots.intervals(counted, "99%"))
