@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dataops_lib import wap_cli
 from dataops_lib.errors import DataOpsError, UsageError
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "data" / "teams"
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Diagnose a data team: reports, checks of its files, example warehouses.",
 )
+app.add_typer(wap_cli.app, name="wap")
 TeamsDir = Annotated[
     Path | None,
     typer.Option("--teams-dir", help="Folder of team folders; default: data/teams of the clone."),

@@ -153,3 +153,29 @@ def test_control_c_in_the_middle_leaves_no_half_report(bare, tmp_path):
     assert "Traceback" not in said
     assert not list(tmp_path.rglob("*.html"))
     assert not list(tmp_path.rglob(".part-*"))
+
+
+def test_wap_lists_shows_and_rolls_back_the_runs_of_a_real_table(copy_team, tmp_path):
+    from datetime import date
+
+    from dataops_lib import replay
+
+    replay.build(copy_team(tmp_path, "flights", until=date(2013, 2, 7)))
+    where = ("--team", "flights", "--teams-dir", tmp_path)
+    code, said = dataops("wap", "list", "--table", "fct_flights", *where)
+    assert code == 0
+    published = [line.split()[-1] for line in said.splitlines() if " published " in line]
+    assert len(published) == 3  # due on 4, 5 and 6 February; the last two by a rerun
+    blocked = next(line.split()[-1] for line in said.splitlines() if " blocked " in line)
+    code, said = dataops("wap", "show", blocked, "--table", "fct_flights", *where)
+    assert (code, "enough_rows" in said) == (0, True)
+    code, said = dataops("wap", "publish", blocked, "--table", "fct_flights", *where)
+    assert (code, "Give a reason" in said) == (2, True)
+    code, said = dataops("wap", "discard", blocked, "--table", "fct_flights", *where)
+    assert code == 0, said
+    code, said = dataops("wap", "show", "no-such-run", *where)
+    assert code == 2
+    code, said = dataops("wap", "clean", "fct_flights", "--older-than", "soon", *where)
+    assert (code, "7d or 12h" in said) == (2, True)
+    code, said = dataops("wap", "clean", "fct_flights", *where)
+    assert (code, "would be deleted" in said) == (0, True)
