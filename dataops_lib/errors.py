@@ -18,7 +18,7 @@ class DataError(DataOpsError):
     """The data, the catalog or the disk did not allow it. Exit code 1."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Problem:
     """One mistake in one file of a team.
 
@@ -34,6 +34,10 @@ class Problem:
     message: str
     fix: str
 
+    def __lt__(self, other: Problem) -> bool:
+        """In the order of a file; what has no line comes first."""
+        return (self.file, self.line or 0, self.field) < (other.file, other.line or 0, other.field)
+
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         field = f" {self.field}:" if self.field else ""
@@ -44,7 +48,7 @@ class TeamError(UsageError):
     """A team folder that cannot be used, with all of its mistakes at once in `problems`."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(problems, key=lambda p: (p.file, p.line or 0, p.field))
+        self.problems = sorted(problems)
         count = len(self.problems)
         title = f"{count} problem{'s' if count != 1 else ''} in the team's files"
         super().__init__("\n".join([title, *(f"  {problem}" for problem in self.problems)]))

@@ -44,16 +44,23 @@ class Files:
     def take(self, name: str, read: Callable[..., Value], base: Path | None = None) -> Value | None:
         """What `read(text, file=name)` gives; None when the file is absent or wrong."""
         path = (base or self.folder) / name
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if not path.exists():
             self.absent.append(name)
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            fix = "make it a readable text file in UTF-8"
-            self.problems.append(Problem(name, None, "", f"cannot be read ({error})", fix))
+        fix = "make it a readable text file in UTF-8"
+        try:
+            if not path.is_file():  # a pipe would be waited for without end
+                raise OSError(0, "it is not a file")
+            content = path.read_bytes()
+            text = content.decode("utf-8").replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            message = f"is not UTF-8 (byte {error.start})"
+            self.problems.append(Problem(name, None, "", message, fix))
             return None
-        self.hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+        except OSError as error:
+            self.problems.append(Problem(name, None, "", f"cannot be read ({error.strerror})", fix))
+            return None
+        self.hashes[name] = hashlib.sha256(content).hexdigest()
         return self.attempt(lambda: read(text, file=name))
 
     def contracts(self) -> dict[str, contract.Contract] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def read(pipelines: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
+@lru_cache(maxsize=1000)  # every load of a team asks for the same few texts
 def inputs(sql: str) -> tuple[str, ...]:
     """Tables that one SELECT reads, without its own WITH names, sorted.
 

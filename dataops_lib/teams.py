@@ -130,9 +130,9 @@ def folder_of(team: str, root: Path | str | None = None) -> Path:
 
 def checked_name(team: str) -> str:
     """`team` itself if it is a slug; otherwise a UsageError that says what a name looks like."""
-    if len(team) > 60 or not SLUG.fullmatch(team):
+    if not isinstance(team, str) or len(team) > 60 or not SLUG.fullmatch(team):
         raise UsageError(
-            f"{team[:80]!r} is not a team name: use lower-case letters, digits, - and _, "
+            f"{str(team)[:80]!r} is not a team name: use lower-case letters, digits, - and _, "
             "beginning with a letter, for example flights"
         )
     return team
@@ -151,11 +151,11 @@ def when(as_of: str | date | None, *, today: date) -> date | None:
     >>> when("last-month", today=date(2026, 11, 22))
     datetime.date(2026, 11, 1)
     """
-    if as_of is None or isinstance(as_of, date):
+    if as_of is None or type(as_of) is date:
         return as_of
     named = {"today": today, "last-month": today.replace(day=1)}
     try:
-        return named.get(as_of) or date.fromisoformat(as_of)
+        return named.get(str(as_of)) or date.fromisoformat(str(as_of))
     except ValueError:
         message = f"as_of is {as_of!r}, but must be a date such as 2013-03-01, last-month or today"
         raise UsageError(message) from None
@@ -188,7 +188,7 @@ def load(team: str, *, as_of: str | date | None = None, root: Path | str | None 
     if files.problems:
         raise TeamError(files.problems)
     file: TeamFile = parts.pop("file")
-    day = _as_of(file, as_of)
+    day = as_of_day(file, as_of)
     build = _build(folder, file)
     runs, alerts = folders.read_history(files, build)
     if files.problems:
@@ -229,12 +229,15 @@ def problems(team: str, *, root: Path | str | None = None) -> list[Problem]:
     return sorted(set(files.problems))
 
 
-def _as_of(file: TeamFile, as_of: str | date | None) -> date:
-    """The day to report on; refused after the end of a replay or before its first day."""
-    day = when(as_of, today=datetime.now(UTC).astimezone(windows.ZoneInfo(file.zone)).date())
+def as_of_day(file: TeamFile, as_of: str | date | None) -> date:
+    """The day to report on; refused where nothing can be known: outside a replay, or tomorrow."""
+    today = datetime.now(UTC).astimezone(windows.ZoneInfo(file.zone)).date()
+    day = when(as_of, today=today)
     span = file.replay
     if span is None:
-        return day or datetime.now(UTC).astimezone(windows.ZoneInfo(file.zone)).date()
+        if day is not None and not date(1970, 3, 1) <= day <= today:
+            raise UsageError(f"as_of is {day}, but must lie between 1970-03-01 and today, {today}")
+        return day or today
     day = day or span.until
     if not span.first_day < day <= span.until:
         raise UsageError(
