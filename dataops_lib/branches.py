@@ -284,7 +284,7 @@ def publish(
     at: datetime,
     override: Mapping[str, str] | None = None,
 ) -> tuple[Table, str | None]:
-    """Move main to the audited snapshot in one commit; no tag when main has moved elsewhere.
+    """Move main to the audited snapshot in one commit; no tag when main has moved since staging.
 
     Check and commit use one metadata object, the commit asserts that main has not moved since
     (trap 1), main must be an ancestor of the audited snapshot (trap 2), and the snapshot is named
@@ -305,6 +305,10 @@ def publish(
                 "Discard the run and run it again"
             )
         main = now.current_snapshot()
+        # Main must be what the run was staged on. An older ancestor, after a rollback, would do for
+        # Iceberg, and bring the withdrawn rows back.
+        if str(main.snapshot_id if main else "") != told(audited, "base_id"):
+            return now, None
         if main and not is_ancestor_of(audited_id, main.snapshot_id, now.metadata):
             return now, None
         tag = f"published-{stamp(at)}Z-{run_id}"

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -190,7 +191,8 @@ def clean(
         if name in reached or modified_at > moment - older_than:
             continue
         if delete:
-            system.delete_file(name)
+            with contextlib.suppress(FileNotFoundError):  # old metadata, gone with a commit
+                system.delete_file(name)
         leftovers.append(Leftover(name, size, modified_at, delete))
     return leftovers
 

@@ -168,6 +168,21 @@ def state(path: str) -> dict:
     }  # fmt: skip
 
 
+def publish_many(uri: str, files: str, worker: int, count: int) -> dict:
+    """Publish `count` runs of two orders each, as fast as the others let it."""
+    catalog = SqlCatalog("lake", uri=uri, warehouse=files)
+    rebased = 0
+    for number in range(count):
+        first = 1000 * worker + 2 * number
+        result = wap.write_audit_publish(
+            lake.orders(first, first + 1), NAME, CHECKS, catalog=catalog,
+            run_id=f"worker{worker}-{number}",
+        )  # fmt: skip
+        assert result, result.blocked_by
+        rebased += result.rebased
+    return {"rebased": rebased}
+
+
 def watch(path: str) -> dict:
     """Poll main until a file `stop` appears; the distinct sets of ids that a reader saw."""
     catalog, seen, polls = lake.catalog(Path(path)), [], 0

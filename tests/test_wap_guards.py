@@ -16,6 +16,7 @@ trap                                             guard                          
 11 the catalog's name keys its rows              the error says so               a_catalog_under
 12 a crash leaves files in the table's folder    readers go through the catalog  test_wap_crash.py
  - a branch moves between audit and publish      the audited id is published     rows_that_reach
+ - main rolled back is still an ancestor         main must be the run's base     a_rollback_is_not
  - a lost answer looks like a failure            look before each attempt        an_answer_lost
  - a landed commit is reported as failed, and
    pyiceberg deletes its manifests               look for the files as well      an_answer_lost
@@ -35,7 +36,7 @@ from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownExcept
 from pyiceberg.table.snapshots import is_ancestor_of
 from test_wap import Result, publish, stage_only, stream
 
-from dataops_lib import arrival, audit, branches, runs, wap
+from dataops_lib import arrival, audit, branches, runs, upkeep, wap
 from dataops_lib.errors import DataError, UsageError
 
 CHECKS = [audit.unique("id")]
@@ -284,6 +285,15 @@ def test_the_same_run_with_other_data_at_once_is_refused_and_not_called_publishe
     with pytest.raises(UsageError, match="other data"):
         publish(catalog, orders(2), [other_process], run_id="r")
     assert lake.ids(catalog) == [1, 3]
+
+
+def test_a_rollback_is_not_undone_by_a_run_that_was_staged_before_it(catalog):
+    publish(catalog, orders(5), run_id="withdrawn")
+    stage_only(catalog, orders(2), "r")
+    upkeep.rollback(NAME, catalog=catalog, to=lake.tags(catalog)[0])
+    assert lake.ids(catalog) == [1]
+    assert wap.resume(NAME, catalog=catalog, run_id="r", quality_checks=CHECKS).rebased == 1
+    assert lake.ids(catalog) == [1, 2]
 
 
 def test_what_is_published_always_stands_on_what_was_published_before(catalog):
