@@ -36,9 +36,8 @@ def calls(day: pa.Table) -> pd.DataFrame:
     """
     column = f"what PyIceberg {version('pyiceberg')} does"
     rows = [(call, _outcome(act, day), instead) for call, act, instead in _CALLS]
-    return pd.DataFrame(
-        rows, columns=["the article's call", column, "what holds instead"]
-    ).set_index("the article's call")
+    names = ["the article's call", column, "what holds instead"]
+    return titled(pd.DataFrame(rows, columns=names))
 
 
 def _outcome(act: Callable[[Table, pa.Table], str], day: pa.Table) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from dataops_lib.diagnosis import Diagnosis
 from dataops_lib.finding import Finding, worst_first
+from dataops_lib.incident import Incident
 from dataops_lib.models import Picture
 
 WORDS = {"ok": "kept", "warn": "SLO missed", "fail": "SLA breached", "unknown": "unknown"}
@@ -194,6 +196,61 @@ def kept_from(published: bool, readers: Sequence[str]) -> str:
     if published:
         return "Nothing was kept from anybody: this day lies in its band."
     return f"Without these rows: {', '.join(readers) or 'readers that team.yaml does not name'}."
+
+
+# -- notebook 05: incidents
+
+
+def span(length: timedelta) -> str:
+    """A length of time in hours and minutes: 26 h 31 min."""
+    hours, minutes = divmod(int(length.total_seconds()) // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def escalation(repaired: timedelta, limit: timedelta) -> str:
+    """Whether an incident should have been escalated before it was repaired."""
+    if repaired <= limit:
+        return f"Repaired after {span(repaired)}, within the {span(limit)} before escalation."
+    return (
+        f"Repaired after {span(repaired)}. Escalation was due after {span(limit)}, and no row of "
+        "the timeline says that anybody escalated."
+    )
+
+
+def incident(one: Incident) -> str:
+    """How long readers waited, and who found it when."""
+    waited = span((one.resolved_at or one.until) - one.due_at)
+    end = "" if one.resolved_at else " and wait still"
+    if one.detected_at is None:
+        return f"Readers waited {waited}{end}; nobody has noticed"
+    late = max(one.detected_at - one.started_at, timedelta(0))
+    return f"Readers waited {waited}{end}; found by {one.detected_by} after {span(late)}"
+
+
+def chosen(asked: str, used: str, one: Incident, zone: str) -> str:
+    """Whose incident is written about, and which."""
+    other = "" if asked == used else f"Team {asked} has no incident on record. "
+    when = one.due_at.astimezone(ZoneInfo(zone))
+    tables = ", ".join(one.tables)
+    planted = f" Planted for practice: {one.planted}." if one.planted else ""
+    return (
+        f"{other}Incident of team {used}, due {day(when)} at {when:%H:%M}: {tables}. "
+        f"{incident(one)}.{planted}"
+    )
+
+
+def to_write(places: Mapping[str, int]) -> str:
+    """How much of a draft waits for people, by section."""
+    said = ", ".join(f"{count} in {section}" for section, count in places.items())
+    return f"{sum(places.values())} places wait for people: {said}." if places else "Nothing waits."
+
+
+def came_before(earlier: Sequence[Incident]) -> str:
+    """Whether the same check has stopped this before."""
+    if not earlier:
+        return "No earlier incident was stopped by the same check."
+    days = ", ".join(day(one.due_at) for one in earlier)
+    return f"Stopped by the same check before: {len(earlier)} ({days}). Read that review first."
 
 
 # -- notebook 00: the first look
