@@ -5,6 +5,9 @@ AS_OF = 2013-03-01
 BIN = .venv/bin
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
+# Modules are compiled once, not by each of the many processes, whatever the caller's habit is.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help report demo lab notebooks sample test test-deep test-browser bench lock clean
 

@@ -35,6 +35,8 @@ class Observed:
     def __init__(self, team: Team, days: int = 30) -> None:
         self.team = team
         self.window = team.window(days)
+        self._due: dict[str, list[datetime]] = {}
+        self._versions: dict[str, pd.DataFrame] = {}
 
     @cached_property
     def tables(self) -> dict[str, tuple[Table, int]]:
@@ -63,9 +65,11 @@ class Observed:
 
     def due(self, table: str) -> list[datetime]:
         """All times before `as_of` at which `table` was due."""
-        first = midnight(self.team.pipeline_of(table).first_due, self.team.zone)
-        start = min(first, self.window.start)
-        return self.team.expected(table, Window(start, self.window.end))
+        if table not in self._due:
+            first = midnight(self.team.pipeline_of(table).first_due, self.team.zone)
+            start = min(first, self.window.start)
+            self._due[table] = self.team.expected(table, Window(start, self.window.end))
+        return self._due[table]
 
     def grace(self, table: str) -> timedelta:
         """How late `table` may be by its own freshness SLO; 0 when it promises nothing."""
@@ -136,8 +140,12 @@ class Observed:
         runs = self.team.runs
         if runs is None:
             return None
-        published = runs[(runs["table"] == table) & runs["published_at"].notna()]
-        published = published.sort_values("published_at")
+        if table not in self._versions:
+            self._versions[table] = self._moved(runs[runs["table"] == table], table)
+        return self._versions[table]
+
+    def _moved(self, runs: pd.DataFrame, table: str) -> pd.DataFrame:
+        published = runs[runs["published_at"].notna()].sort_values("published_at")
         newest = published["due_at"].cummax().shift()
         moved = published[newest.isna() | (published["due_at"] > newest)]
         at = [moment.to_pydatetime() for moment in moved["published_at"]]
