@@ -11,7 +11,7 @@ import pandas as pd
 from dataops_lib import playbook, postmortem, spending
 from dataops_lib.incident import Incident
 from dataops_lib.observe import Observed
-from dataops_lib.postmortem import Mark, Problem, Row
+from dataops_lib.postmortem import Mark, Row
 from dataops_lib.views import titled
 from dataops_lib.windows import Window
 
@@ -116,25 +116,37 @@ def context(observed: Observed) -> postmortem.Context:
     return postmortem.Context(names, tuple({person.role: None for person in people}))
 
 
-def problems(found: Iterable[Problem], *rules: str) -> pd.DataFrame:
-    """What a lint found, one row per line and message; only `rules` if any are given."""
+def problems(text: str, *rules: str, context: postmortem.Context | None = None) -> pd.DataFrame:
+    """What the lint finds in `text`, with the line it is about; only `rules` if any are given."""
+    lines = text.splitlines()
     rows = [
-        (one.rule, one.line, one.message, one.fix)
-        for one in found
+        (one.rule, _shortened(lines[one.line - 1]), one.message, one.fix)
+        for one in postmortem.lint(text, context)
         if not rules or one.rule in rules
     ]
-    names = ["rule", "line", "what is wrong", "how to write it"]
+    names = ["rule", "the text says", "what is wrong", "how to write it"]
     return titled(pd.DataFrame(rows, columns=names))
 
 
-def to_write(found: Iterable[Problem], text: str) -> Mapping[str, int]:
-    """How many places of each section wait for people, in the order of the text."""
+def _shortened(line: str, most: int = 60) -> str:
+    words = line.strip("|#- ").replace(" | ", " · ")
+    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
+
+
+def document(text: str) -> str:
+    """A Markdown text to be shown inside another one: quoted, its headings two levels down."""
+    lines = (f"##{line}" if line.startswith("#") else line for line in text.splitlines())
+    return "\n".join(f"> {line}" for line in lines)
+
+
+def to_write(text: str) -> Mapping[str, int]:
+    """How many lines of each section wait for people, in the order of the text."""
     sections, here = {}, ""
     for number, line in enumerate(text.splitlines(), 1):
         here = line.removeprefix("## ") if line.startswith("## ") else here
         sections[number] = here
     counted: dict[str, int] = {}
-    for one in found:
+    for one in postmortem.lint(text):
         if one.rule == "PM16":
             counted[sections[one.line]] = counted.get(sections[one.line], 0) + 1
     return counted

@@ -17,7 +17,7 @@ import pandas as pd
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import ancestors_of
 
-from dataops_lib import runs, upkeep, warehouse
+from dataops_lib import headlines, runs, upkeep, warehouse
 from dataops_lib.audit import quoted
 from dataops_lib.scratch import Scratch
 from dataops_lib.wap import Publication
@@ -65,6 +65,12 @@ def _short(ref: str) -> str:
         return f"{tag['state']} {tag['run_id']}"
     branch = runs.BRANCH.match(ref)
     return f"audit {branch['run_id']}" if branch else ref
+
+
+def outcome(publication: Publication) -> str:
+    """What became of a run, in a sentence."""
+    one = publication
+    return headlines.publication(one.run_id, one.published, one.blocked_by, one.rebased)
 
 
 def story(scratch: Scratch, publication: Publication) -> pd.DataFrame:
