@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,8 @@ import pandas as pd
 
 from dataops_lib import budget, policy
 from dataops_lib.errors import DataOpsError
-from dataops_lib.headlines import day
+from dataops_lib.finding import Finding
+from dataops_lib.headlines import WORDS, day
 from dataops_lib.objective import SLO, percent
 from dataops_lib.windows import Window
 
@@ -158,3 +159,105 @@ def outlook(target: str, seen: budget.Outlook) -> str:
     """How often a promise would hold, by both ways of counting."""
     runs, minutes = (percent(round(value, 2)) for value in (seen.runs_met_exact, seen.minutes_met))
     return f"{target} would hold in {runs} of months by runs, in {minutes} by minutes"
+
+
+# Service levels (notebook 02) -------------------------------------------------------------------
+
+
+def promises(slos: Sequence[SLO] | None) -> pd.DataFrame:
+    """An SLO file as it was read: one row for each SLI of each table."""
+    rows = [
+        {
+            "table": one.table,
+            "tier": one.tier,
+            "SLI": one.sli,
+            "SLO": str(one.objective),
+            "SLA": str(one.sla or "none"),
+            "safety margin": _margin(one),
+            "severity": one.severity,
+        }
+        for one in slos or ()
+    ]
+    columns = ["table", "tier", "SLI", "SLO", "SLA", "safety margin", "severity"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _margin(one: SLO) -> str:
+    margin = one.safety_margin
+    if margin is None:
+        return "none"
+    if isinstance(margin, timedelta):
+        return f"{margin / timedelta(hours=1):g} hours"
+    return percent(margin) if one.objective.kind == "ratio" else f"{margin:f}"
+
+
+def states(findings: Sequence[Finding]) -> str:
+    """How many promises were kept, missed, breached or unknown, and which are breached."""
+    if not findings:
+        return "No table is given, so nothing is promised and nothing is measured."
+    counts = {status: [f for f in findings if f.status == status] for status in WORDS}
+    said = [f"{len(found)} {WORDS[status]}" for status, found in counts.items() if found]
+    breached = ", ".join(finding.subject for finding in counts["fail"])
+    return f"{'; '.join(said)}." + (f" Breached: {breached}." if breached else "")
+
+
+def literal(bad: Sequence[tuple[str, float]]) -> str:
+    """How many hours of a day each reading of a limit calls stale; `bad` holds hours a day."""
+    return "; ".join(f"{name}: stale {hours:.1f} hours a day" for name, hours in bad)
+
+
+def pair(slo_red: Sequence[bool], sla_red: Sequence[bool]) -> str:
+    """Whether the SLO warned before the SLA broke, day by day."""
+    first = [next((n for n, red in enumerate(side) if red), None) for side in (slo_red, sla_red)]
+    days = f"the SLO is red on {sum(slo_red)} days, the SLA on {sum(sla_red)}"
+    if first[1] is None:
+        return f"The SLA holds; {days}"
+    if first[0] is None or first[0] >= first[1]:
+        return f"No warning: both break on the same day; {days}"
+    return f"The SLO warned {first[1] - first[0]} days before the SLA broke; {days}"
+
+
+def shares(named: Mapping[str, float | None]) -> str:
+    """Named ratios in one line."""
+    return "; ".join(f"{name}: {percent(value)}" for name, value in named.items())
+
+
+def scores(scored: pd.DataFrame, method: str, limit: float) -> str:
+    """What one method says about the last day of `spending.volume_scores`."""
+    if scored.empty:
+        return f"{method}: no table was read, so there is nothing to score"
+    last = scored.iloc[-1]
+    if last[f"{method} verdict"] == "fail" and math.isnan(last[method]):
+        return f"{method}: alarm, because no row at all is a rule and needs no score"
+    if math.isnan(last[method]):
+        return f"{method}: unknown, the days before are too few or all alike"
+    said = "alarm" if last[f"{method} verdict"] == "fail" else "no alarm"
+    return f"{method}: {said}, score {last[method]:.2f} against a limit of {limit:g}"
+
+
+def measurable(targets: Sequence[str], runs: Sequence[int]) -> pd.DataFrame:
+    """For each target: failures allowed in n runs, runs to allow one, runs to prove it."""
+    rows = [
+        {
+            "target": target,
+            **{f"may fail of {n}": budget.allowed_failures(n, target) for n in runs},
+            "runs to allow one failure": budget.runs_to_allow(target),
+            "clean runs to prove it (95 %)": budget.runs_to_prove(target),
+        }
+        for target in targets
+    ]
+    return pd.DataFrame(rows)
+
+
+def backtest(tried: pd.DataFrame) -> str:
+    """The strictest target that every window of the history would have kept."""
+    known = tried[tried["green_ratio"].notna()]
+    if known.empty:
+        return "No history is long enough for any of these windows"
+    kept = known[known["green_ratio"] == 1].sort_values(["target", "window_days"])
+    days = int(known["history_days"].iloc[0])
+    if kept.empty:
+        return f"None of these targets would have held on all of {days} days of history"
+    best = kept.iloc[-1]
+    held = f"{percent(best['target'])} over {best['window_days']} days"
+    return f"The strictest promise that always held is {held}, on {days} days of history"

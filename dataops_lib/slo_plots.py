@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter, WeekdayLocator
@@ -14,6 +16,7 @@ from dataops_lib import budget, policy
 from dataops_lib import slo_headlines as headlines
 from dataops_lib.objective import percent
 from dataops_lib.plots import ACCENT, BAD, OK, PLAN, SIZE, UNKNOWN, WARN, axes, describe
+from dataops_lib.windows import Window
 
 
 def nothing(ax: Axes, title: str) -> Axes:
@@ -192,3 +195,126 @@ def outlook(
     quantiles = ", ".join(f"{name} {value:.0f}" for name, value in seen.bad_minutes.items())
     text = f"{title}. Runs good with {success}, {incidents:g} incidents a month of {hours:g} hours"
     return describe(ax, f"{text}; bad minutes of a month: {quantiles}.")
+
+
+# Service levels (notebook 02) -------------------------------------------------------------------
+
+
+def ages(
+    landings: Iterable[datetime],
+    window: Window,
+    limits: Mapping[str, timedelta],
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the age of a table between its landings, and limits that a promise may mean."""
+    ax, at = axes(ax), sorted(moment for moment in landings if moment < window.end)
+    if not at:
+        return nothing(ax, "No landing is known, so the table has no age")
+    moments: list[Any] = []
+    hours: list[float] = []
+    for start, end in zip(at, [*at[1:], window.end], strict=True):
+        if end > window.start:
+            begin = max(start, window.start)
+            moments += [begin, end]
+            hours += [(begin - start) / timedelta(hours=1), (end - start) / timedelta(hours=1)]
+    ax.plot(moments, hours, color=ACCENT, linewidth=1)
+    for (name, limit), colour in zip(limits.items(), (BAD, OK, PLAN), strict=False):
+        ax.axhline(limit / timedelta(hours=1), color=colour, linestyle="--", label=name)
+    oldest = max(hours)
+    title = f"The table ages up to {oldest:.0f} hours between two landings"
+    ax.set(ylabel="age (hours)", title=title, ylim=(0, None))
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+    ax.legend(fontsize=8, frameon=False, loc="upper left", ncols=2)
+    said = "; ".join(
+        f"{name}: {limit / timedelta(hours=1):g} hours" for name, limit in limits.items()
+    )
+    return describe(ax, f"{title}. Limits: {said}.")
+
+
+def pair(
+    good: Sequence[bool], slo_red: Sequence[bool], sla_red: Sequence[bool], ax: Axes | None = None
+) -> Axes:
+    """Draw daily runs, and on which days the SLO and the SLA over them are broken."""
+    ax = axes(ax, (8.0, 1.9))
+    rows = {"runs": [not ok for ok in good], "SLO": list(slo_red), "SLA": list(sla_red)}
+    for at, red in enumerate(rows.values()):
+        for day, broken in enumerate(red):
+            ax.barh(at, 1, left=day, height=0.7, color=BAD if broken else OK, edgecolor="white",
+                    linewidth=0.3, hatch="///" if broken else None)  # fmt: skip
+    ax.set_yticks(range(3), rows)
+    ax.invert_yaxis()
+    title = headlines.pair(slo_red, sla_red)
+    ax.set(xlabel="day (hatched: failed or broken)", title=title)
+    return describe(ax, f"{title}. {list(good).count(False)} of {len(good)} runs failed.")
+
+
+def proven(targets: Iterable[str], runs: int = 700, ax: Axes | None = None) -> Axes:
+    """Draw the rate that n clean runs prove at least, and where each target is reached."""
+    ax = axes(ax)
+    counts = list(range(1, runs + 1))
+    ax.plot(counts, [100 * budget.proven(n, n) for n in counts], color=ACCENT)
+    said = []
+    for target in targets:
+        needed, level = budget.runs_to_prove(target), 100 * float(budget.as_target(target))
+        if needed <= runs:
+            ax.plot([needed], [level], "o", color=OK)
+            ax.annotate(f"{target}: {needed}", (needed, level), xytext=(4, -12), fontsize=8,
+                        textcoords="offset points")  # fmt: skip
+            said.append(f"{target} needs {needed}")
+    week, month = (100 * budget.proven(n, n) for n in (7, 30))
+    title = f"7 clean runs prove {week:.1f} %, 30 prove {month:.1f} %"
+    ax.set(xlabel="runs, all of them clean", ylabel="proven rate (%)", title=title, ylim=(50, 101))
+    return describe(ax, f"{title}. Clean runs to prove a target: {'; '.join(said)}.")
+
+
+def shares(named: Mapping[str, float | None], title: str, ax: Axes | None = None) -> Axes:
+    """Draw named ratios as bars; one that is not known is left empty and says so."""
+    ax = axes(ax, (8.0, 0.9 + 0.4 * max(len(named), 1)))
+    values = [100 * (value or 0.0) for value in named.values()]
+    bars = ax.barh(list(named), values, color=[ACCENT, WARN, OK, PLAN][: len(named)])
+    ax.bar_label(bars, [percent(value) for value in named.values()], fontsize=8, padding=3)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 115), xlabel="good (%)", title=title)
+    return describe(ax, f"{title}. {headlines.shares(named)}.")
+
+
+def scores(scored: pd.DataFrame, limit: float = 3.0, ax: Axes | None = None) -> Axes:
+    """Draw the score that each method gives each day (`spending.volume_scores`)."""
+    ax = axes(ax)
+    if scored.empty:
+        return nothing(ax, "No table was read, so there is nothing to score")
+    days = pd.to_datetime(scored["day"])
+    styles = {"zscore-with-today": (BAD, "-"), "zscore": (WARN, "--"), "weekday": (ACCENT, ":")}
+    for method, (colour, style) in styles.items():
+        ax.plot(days, scored[method].abs(), style, color=colour, marker=".", label=method)
+    ax.axhline(limit, color="black", linewidth=0.8, label=f"limit {limit:g}")
+    highest = scored["zscore-with-today"].abs().max()
+    bound = 6 / 7**0.5
+    title = (
+        f"With today in its week the score reached {highest:.2f}; it can never exceed {bound:.2f}"
+    )
+    ax.set(ylabel="size of the score (log)", yscale="log", ylim=(0.1, None), title=title)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+    ax.legend(fontsize=8, frameon=False, ncols=4, loc="upper left")
+    return describe(ax, f"{title}. Limit {limit:g}.")
+
+
+def backtest(tried: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the share of days each target would have been kept, by window (`budget.backtest`)."""
+    ax = axes(ax, (8.0, 2.6))
+    title = headlines.backtest(tried)
+    if tried["green_ratio"].notna().sum() == 0:
+        return nothing(ax, title)
+    grid = tried.pivot(index="window_days", columns="target", values="green_ratio")
+    values = grid.to_numpy(float)
+    ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        text = "too short" if np.isnan(value) else f"{100 * value:.0f} %"
+        shade = "white" if value < 0.6 else "black"
+        ax.text(column, row, text, ha="center", va="center", fontsize=8, color=shade)
+    ax.set_xticks(
+        range(len(grid.columns)), [percent(Decimal(str(target))) for target in grid.columns]
+    )
+    ax.set_yticks(range(len(grid.index)), [f"{days} days" for days in grid.index])
+    ax.set(xlabel="target", ylabel="window", title=title)
+    return describe(ax, f"{title}. Share of days on which each target was kept, by window.")

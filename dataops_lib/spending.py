@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import calendar
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dataops_lib import budget, policy, windows
-from dataops_lib.objective import SLO, Measurement, percent
+from dataops_lib import budget, policy, sli, windows
+from dataops_lib.objective import SLO, Measurement, Objective, Period, percent
 from dataops_lib.observe import Observed
 from dataops_lib.teams import Team
 from dataops_lib.windows import Window, midnight
@@ -206,6 +207,64 @@ def fired(
         first = begins[0].tz_convert(team.zone).date() if len(begins) else None
         rows.append((rule.name, len(begins), first))
     return pd.DataFrame(rows, columns=names)
+
+
+def red_days(good: Sequence[bool], promised: Objective) -> list[bool]:
+    """Whether a success objective is broken after each of these daily runs, over its period.
+
+    >>> from dataops_lib.objective import parse
+    >>> red_days([True, False, True, True], parse("> 99% (2-day rolling)"))
+    [False, True, True, False]
+    """
+    size = (promised.period or Period(days=30)).nominal_days
+    target = promised.target or Decimal(1)
+    seen = [good[max(0, end - size) : end] for end in range(1, len(good) + 1)]
+    return [part.count(False) > budget.allowed_failures(size, target) for part in seen]
+
+
+def recorded(observed: Observed, table: str, window: Window) -> Measurement | None:
+    """What the article's SLI counts: attempts that were recorded, and those that published."""
+    runs = observed.team.runs
+    if runs is None:
+        return None
+    started = runs["started_at"]
+    mine = runs[(runs["table"] == table) & (started >= window.start) & (started < window.end)]
+    good = int((mine["status"] == "published").sum())
+    return Measurement(good, len(mine), 0, "run history", "recorded attempts", len(mine))
+
+
+def volume_scores(daily: pd.DataFrame | None, last: float | None = None) -> pd.DataFrame:
+    """day, rows and a score per method of `sli.volume`; `last` replaces the last day's rows."""
+    if daily is None or daily.empty:
+        return pd.DataFrame(columns=["day", "rows", *sli.LIMITS])
+    counts = daily.astype({"rows": float})
+    if last is not None:
+        counts.loc[counts.index[-1], "rows"] = last
+    found = {method: sli.volume(counts, method=method) for method in sli.LIMITS}
+    base = found["weekday"][["day", "rows"]].copy()
+    for method, scored in found.items():
+        base[method] = scored["score"]
+        base[f"{method} verdict"] = scored["verdict"]
+    return base
+
+
+def busiest(observed: Observed) -> pd.DataFrame | None:
+    """Rows by day of the table with most of them: day, rows; None when no table can be read.
+
+    Where every day has the same few rows a volume says nothing.
+    """
+    found = [observed.volume(one.name) for one in observed.team.tables]
+    known = [one for one in found if one is not None and len(one)]
+    return max(known, key=lambda one: float(one["rows"].mean()), default=None)
+
+
+def history(observed: Observed, slo: SLO | None) -> pd.DataFrame:
+    """`by_day` of `slo` for everything that is known, not only for its own period."""
+    if slo is None:
+        return pd.DataFrame(columns=COLUMNS)
+    due = observed.due(slo.table)
+    start = due[0] if due else observed.window.start
+    return by_day(observed, slo, Window(min(start, observed.window.start), observed.window.end))
 
 
 def _utc(moment: pd.Timestamp) -> pd.Timestamp:

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import pytest
 
-from dataops_lib import budget, playbook, policy, slo, slo_headlines
+from dataops_lib import budget, playbook, policy, slo, slo_headlines, spending
+from dataops_lib.finding import Finding
 from dataops_lib.windows import Window
 
 DAYS = [date(2013, 2, day) for day in (1, 2, 3, 4)]
@@ -114,3 +115,96 @@ def test_a_promise_says_what_it_lets_go_wrong():
         "a, tier 1: freshness < 2 hours for 99%; 1 % of the 30-day rolling period may be bad."
     )
     assert slo_headlines.promise(None).startswith("No promise")
+
+
+# -- service levels (notebook 02)
+
+ARTICLE_PAIR = [slo.parse("> 99.5% (7-day rolling)"), slo.parse("> 99.0% (30-day rolling)")]
+
+
+def test_the_article_s_strings_read_as_a_table_with_margins_in_their_own_units():
+    text = """
+slos:
+  - name: a
+    tier: 1
+    freshness: {slo: "< 2 hours", sla: "< 4 hours"}
+    completeness: {slo: "> 99.9%", sla: "> 99.5%"}
+    volume_anomaly: {slo: "Z-score < 3", sla: "Z-score < 4"}
+    on_call_severity: "P1 — Immediate response"
+"""
+    shown = slo_headlines.promises(slo.loads(text))
+    assert list(shown["safety margin"]) == ["2 hours", "0.4 %", "1"]
+    assert set(shown["severity"]) == {"P1"}
+    assert slo_headlines.promises(None).empty
+
+
+def test_the_article_s_pair_gives_no_warning_for_a_daily_job():
+    runs = [day != 10 for day in range(60)]
+    red = [spending.red_days(runs, one) for one in ARTICLE_PAIR]
+    assert [sum(side) for side in red] == [7, 30]
+    assert slo_headlines.pair(*red).startswith("No warning: both break on the same day")
+
+
+def test_a_pair_over_one_window_warns_first():
+    runs = [day not in (10, 14, 19, 24) for day in range(60)]
+    pair = [slo.parse("> 95% (30-day rolling)"), slo.parse("> 90% (30-day rolling)")]
+    red = [spending.red_days(runs, one) for one in pair]
+    assert slo_headlines.pair(*red).startswith("The SLO warned 10 days before the SLA broke")
+    assert slo_headlines.pair([True, False], [False, False]).startswith("The SLA holds")
+
+
+def test_few_runs_allow_and_prove_little():
+    row = slo_headlines.measurable(["99.5%"], [7, 30]).iloc[0]
+    assert (row["may fail of 7"], row["may fail of 30"]) == (0, 0)
+    assert row["runs to allow one failure"] == 200
+    assert row["clean runs to prove it (95 %)"] == 598
+
+
+def test_an_empty_table_is_no_alarm_for_a_z_score_that_holds_today():
+    daily = pd.DataFrame(
+        {
+            "day": pd.date_range("2013-01-01", periods=40).date,
+            "rows": [100 + n % 5 for n in range(40)],
+        }
+    )
+    scored = spending.volume_scores(daily, last=0)
+    assert scored["zscore-with-today"].abs().max() < 6 / 7**0.5 + 1e-9
+    said = slo_headlines.scores(scored, "zscore-with-today", 3.0)
+    assert "no alarm" in said and "-2.2" in said
+    assert "alarm, because no row at all" in slo_headlines.scores(scored, "weekday", 5.0)
+    assert slo_headlines.scores(scored.iloc[:0], "weekday", 5.0).endswith("nothing to score")
+
+
+def test_days_that_are_all_alike_give_an_unknown_score():
+    daily = pd.DataFrame({"day": pd.date_range("2013-01-01", periods=9).date, "rows": [3] * 9})
+    said = slo_headlines.scores(spending.volume_scores(daily, last=0), "zscore", 3.0)
+    assert said.startswith("zscore: unknown")
+
+
+def test_the_strictest_promise_that_always_held_is_named():
+    past = pd.DataFrame({"day": range(20), "good": [10.0] * 19 + [9.0], "total": [10.0] * 20})
+    tried = budget.backtest(past, ["90%", "99.9%"], [5, 10])
+    assert slo_headlines.backtest(tried) == (
+        "The strictest promise that always held is 90 % over 10 days, on 20 days of history"
+    )
+    assert slo_headlines.backtest(budget.backtest(past, ["99.9%"], [5])).startswith("None of these")
+    assert slo_headlines.backtest(budget.backtest(past, ["90%"], [50])).startswith("No history")
+
+
+def test_states_are_counted_and_breaches_named():
+    found = [
+        Finding("a freshness", "fail", "", ""),
+        Finding("b freshness", "ok", "", ""),
+        Finding("c freshness", "unknown", "", ""),
+    ]
+    said = slo_headlines.states(found)
+    assert said == "1 kept; 1 SLA breached; 1 unknown. Breached: a freshness."
+    assert slo_headlines.states([]).startswith("No table is given")
+
+
+def test_shares_that_are_not_known_are_not_zero():
+    assert slo_headlines.shares({"a": 0.5, "b": None}) == "a: 50 %; b: unknown"
+    assert (
+        slo_headlines.literal([("read literally", 22.0)])
+        == "read literally: stale 22.0 hours a day"
+    )

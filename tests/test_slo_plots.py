@@ -1,14 +1,15 @@
 """Pictures of promises: what they draw is what was computed, and they say so in words."""
 
 import math
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from dataops_lib import playbook, plots, policy, slo_plots, spending
+from dataops_lib import budget, playbook, plots, policy, slo_plots, spending
+from dataops_lib.windows import Window
 
 mpl.use("agg")
 HISTORY = pd.DataFrame(
@@ -112,3 +113,63 @@ def test_every_picture_has_words_of_its_own():
         }
     )
     assert "runs: 80.0 to 100.0 %" in said(slo_plots.intervals(counted, "99%"))
+
+
+# -- service levels (notebook 02)
+
+
+def mornings(days, hour=6):
+    return [datetime(2013, 1, day, hour, tzinfo=UTC) for day in days]
+
+
+def test_the_age_climbs_to_the_next_landing_and_falls_to_zero():
+    window = Window(datetime(2013, 1, 2, tzinfo=UTC), datetime(2013, 1, 4, tzinfo=UTC))
+    limits = {"read literally": timedelta(hours=2), "2 hours past due": timedelta(hours=26)}
+    ax = slo_plots.ages(mornings([1, 2, 3]), window, limits)
+    age, literal, meant = ax.lines
+    assert list(age.get_ydata()) == [18, 24, 0, 24, 0, 18]
+    assert (literal.get_ydata()[0], meant.get_ydata()[0]) == (2, 26)
+    assert "up to 24 hours" in ax.get_title()
+
+
+def test_a_broken_day_is_hatched_in_each_row():
+    ax = slo_plots.pair([True, False], [False, True], [False, True])
+    assert [patch.get_hatch() for patch in ax.patches] == [None, "///"] * 3
+
+
+def test_the_proven_rate_is_drawn_and_targets_stand_where_they_are_proven():
+    ax = slo_plots.proven(["95%", "99.9%"], runs=100)
+    curve, *points = ax.lines
+    assert curve.get_ydata()[6] == pytest.approx(65.18, abs=0.01)
+    assert [point.get_xdata()[0] for point in points] == [59]  # 99.9 % lies beyond 100 runs
+
+
+def test_a_share_that_is_not_known_is_labelled_unknown():
+    ax = slo_plots.shares({"a": 0.5, "b": None}, "A title")
+    assert [text.get_text() for text in ax.texts] == ["50 %", "unknown"]
+    assert [bar.get_width() for bar in ax.patches] == [50, 0]
+
+
+def test_scores_of_all_methods_stand_against_the_limit():
+    rows = [100 + n % 5 for n in range(40)]
+    daily = pd.DataFrame({"day": pd.date_range("2013-01-01", periods=40).date, "rows": rows})
+    ax = slo_plots.scores(spending.volume_scores(daily, last=0))
+    assert [line.get_label() for line in ax.lines][:3] == ["zscore-with-today", "zscore", "weekday"]
+    assert ax.get_title().endswith("it can never exceed 2.27")
+
+
+def test_each_cell_of_the_back_test_is_the_share_of_green_days():
+    past = pd.DataFrame({"day": range(20), "good": [10.0] * 19 + [9.0], "total": [10.0] * 20})
+    ax = slo_plots.backtest(budget.backtest(past, ["90%", "99.9%"], [5, 50]))
+    assert [text.get_text() for text in ax.texts] == ["100 %", "94 %", "too short", "too short"]
+
+
+def test_service_levels_without_data_are_drawn_as_unknown():
+    window = Window(datetime(2013, 1, 2, tzinfo=UTC), datetime(2013, 1, 4, tzinfo=UTC))
+    empty = pd.DataFrame(columns=spending.COLUMNS)
+    for ax in (
+        slo_plots.ages([], window, {}),
+        slo_plots.scores(spending.volume_scores(None)),
+        slo_plots.backtest(budget.backtest(empty, ["90%"], [7])),
+    ):
+        assert [text.get_text() for text in ax.texts] == ["unknown"]

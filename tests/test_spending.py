@@ -199,3 +199,37 @@ def test_the_remaining_share_is_the_library_s():
     one = account(Stand(missed=[date(2013, 2, 10)]))
     left = budget.burndown(one.history, one.slo)
     assert left["remaining"].iloc[-1] == pytest.approx(one.remaining)
+
+
+def test_recorded_attempts_include_reruns_and_leave_out_what_never_ran():
+    at = pd.to_datetime(["2013-02-01T06:00Z", "2013-02-01T07:00Z", "2013-01-01T06:00Z"])
+    runs = pd.DataFrame(
+        {"table": "fct_a", "started_at": at, "status": ["blocked", "published", "published"]}
+    )
+    observed = SimpleNamespace(team=SimpleNamespace(runs=runs))
+    window = windows.rolling(date(2013, 3, 1), days=30, zone="UTC")
+    seen = spending.recorded(observed, "fct_a", window)
+    assert (seen.good, seen.total) == (1, 2)
+    nothing = SimpleNamespace(team=SimpleNamespace(runs=None))
+    assert spending.recorded(nothing, "fct_a", window) is None
+
+
+def test_the_busiest_table_is_the_one_with_most_rows_a_day():
+    volumes = {
+        "a": pd.DataFrame({"day": DAY, "rows": [3, 3]}),
+        "b": pd.DataFrame({"day": DAY, "rows": [900, 800]}),
+        "c": None,
+    }
+    tables = [SimpleNamespace(name=name) for name in volumes]
+    observed = SimpleNamespace(team=SimpleNamespace(tables=tables), volume=volumes.get)
+    assert spending.busiest(observed) is volumes["b"]
+    bare = SimpleNamespace(team=SimpleNamespace(tables=[]))
+    assert spending.busiest(bare) is None
+
+
+def test_the_whole_history_is_longer_than_the_period_of_the_promise():
+    stand = Stand()
+    stand.window = windows.rolling(date(2013, 3, 1), days=30, zone="UTC")
+    past = spending.history(stand, account(stand).slo)
+    assert past["day"].iloc[0] == date(2013, 1, 20) and past["day"].iloc[-1] == date(2013, 2, 28)
+    assert spending.history(stand, None).empty
