@@ -62,10 +62,9 @@ def load(catalog: Catalog, name: str) -> Table:
     try:
         return retrying(lambda: catalog.load_table(name))
     except (NoSuchTableError, NoSuchNamespaceError):
-        raise DataError(
-            f"the catalog {catalog.name!r} has no table {name!r}. Create it, or correct the name; "
-            "a SQL catalog finds only tables made under its own name"
-        ) from None
+        known = "a SQL catalog finds only tables made under its own name"
+        text = f"the catalog {catalog.name!r} has no table {name!r}. Create it, or correct the name"
+        raise DataError(f"{text}; {known}") from None
 
 
 def retrying(step: Callable[[], Result]) -> Result:
@@ -185,10 +184,9 @@ def _writer(part: pa.Table, mode: Mode) -> Writer:
 def _first(
     catalog: Catalog, known: Table, run: Run, properties: Mapping[str, str], write: Writer
 ) -> tuple[Table, Staged]:
-    """Make a branch that no ref is named like, and write to it, in one commit.
+    """Make a branch of a name that no ref has, and write to it, in one commit.
 
-    An existing branch would be re-pointed in silence (trap 5): the name is new, and the commit
-    asserts that there is no such ref.
+    An existing branch would be re-pointed in silence (trap 5): the commit asserts that it is new.
     """
     tables = [known]
 
@@ -287,8 +285,8 @@ def publish(
     """Move main to the audited snapshot in one commit; no tag when main has moved since staging.
 
     Check and commit use one metadata object, the commit asserts that main has not moved since
-    (trap 1), main must be an ancestor of the audited snapshot (trap 2), and the snapshot is named
-    by its id, because a branch can move between audit and publish.
+    (trap 1), main must be an ancestor of the audited snapshot (trap 2), which is named by its id,
+    because a branch can move between audit and publish.
     """
     tables = [table]
 
@@ -305,7 +303,7 @@ def publish(
                 "Discard the run and run it again"
             )
         main = now.current_snapshot()
-        # Main must be what the run was staged on. An older ancestor, after a rollback, would do for
+        # Main must be what the run was staged on: after a rollback an older ancestor would do for
         # Iceberg, and bring the withdrawn rows back.
         if str(main.snapshot_id if main else "") != told(audited, "base_id"):
             return now, None

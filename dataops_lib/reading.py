@@ -7,8 +7,10 @@ drops and additions. Where that would not be right the rows come through pyicebe
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -33,6 +35,9 @@ _DUCKDB_TYPES = {
 }  # fmt: skip
 
 
+_numbers = itertools.count()
+
+
 @dataclass(frozen=True)
 class Source:
     """Rows for a FROM clause: `sql`, read `how` ("parquet", "arrow" or "empty") and `why`."""
@@ -55,20 +60,26 @@ class Source:
 
 @lru_cache(maxsize=1)
 def _database(pid: int) -> duckdb.DuckDBPyConnection:
-    con = duckdb.connect()
-    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    return con
+    return duckdb.connect()
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """A DuckDB cursor of this process, in UTC; its temporary views are its own.
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection in UTC with tables of its own, gone at the end.
 
-    A new database costs 40 ms, a cursor 0.4 ms. A forked child gets a database of its own.
+    A new database costs 40 ms, this 6 ms. A forked child gets a database of its own.
     """
     con = _database(os.getpid()).cursor()
-    con.execute("SET TimeZone = 'UTC'")
+    own = f"own_{next(_numbers)}"
+    con.execute(f"ATTACH ':memory:' AS {own}; USE {own}; SET TimeZone = 'UTC'")
+    # SQL of a contract must not read Python variables that happen to be called like a table.
+    con.execute("SET python_enable_replacements = false; SET enable_progress_bar = false")
     con.execute("CREATE TEMP MACRO regexp_like(s, p) AS regexp_matches(s, p)")
-    return con
+    try:
+        yield con
+    finally:
+        con.execute(f"USE memory; DETACH {own}")
+        con.close()
 
 
 def schema_of(table: Table, snapshot_id: int | None) -> Schema:

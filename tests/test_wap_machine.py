@@ -27,7 +27,8 @@ from pyiceberg.table.update import SetSnapshotRefUpdate
 from dataops_lib import audit, upkeep, wap
 from dataops_lib.errors import DataError, UsageError
 
-CHECKS = [audit.not_null("amount"), audit.unique("id")]
+# Only the run's own rows: rows that were published with a reason stay in the table.
+CHECKS = [audit.not_null("amount", scope="added"), audit.unique("id")]
 MODES = {"append": "append", "overwrite": "overwrite", "upsert": wap.upsert("id")}
 POINTS = ["before stage", "after stage", "before publish", "after publish"]
 KEPT = timedelta(days=7)
@@ -227,7 +228,7 @@ class TableMachine(RuleBasedStateMachine):
     @rule()
     def clean(self):
         # Files carry the real time, runs the model's: only nothing but old files may go.
-        later = Clock(self.clock.at + timedelta(days=10_000))
+        later = Clock(self.clock.at + timedelta(days=36_500))
         for name in [n for n, run in self.waiting.items() if run.until <= later()]:
             del self.waiting[name]
         upkeep.clean(NAME, catalog=self.catalog, delete=True, now=later)
