@@ -15,9 +15,11 @@ LIBRARY = Path(__file__).parents[1] / "dataops_lib"
 TIERS = ("Base", "Domain", "Explain", "Edge")  # each imports from itself and those before it
 
 # One noun a module, so that its name says all of it and half of them fit on two screens. The first
-# plan said 30 modules; that would have made files of 250 lines on average, which hide their nouns.
-MODULES = 45
-CODE_LINES = 6500
+# plan said 30 modules and 6,500 lines. What came on top, each with its reason: publishing that
+# survives kills and races takes 15 modules by itself (staging, runs, flow, reading, leftovers), and
+# the course needs its own pictures and sentences, tested like the rest, beside those of the report.
+MODULES = 62
+CODE_LINES = 10_000
 FILE_LINES = 400  # of any kind: what somebody scrolls through
 
 # What a pure module may not touch: the clock, files, the catalog, a process, the network.
