@@ -70,9 +70,8 @@ def load(catalog: Catalog, name: str) -> Table:
 def retrying(step: Callable[[], Result]) -> Result:
     """Run `step` until it succeeds, with jitter, at most 60 times; each failure is logged.
 
-    pyiceberg retries data commits four times and ref commits never (trap 6), and a write to one
-    branch while another moves raises a bare ValueError (trap 7). `step` must load the table itself
-    and first look whether an earlier attempt landed.
+    pyiceberg retries data commits only (trap 6), and a write to one branch while another moves
+    raises a bare ValueError (trap 7). `step` looks first whether an earlier attempt landed.
     """
     retry = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
@@ -113,8 +112,9 @@ def slim(table: Table, *refs: str, snapshot_id: int | None = None) -> Table:
             "properties": metadata.properties | {"commit.retry.num-retries": "0"},
         }
     )
-    location, config = table.metadata_location, table.config
-    return Table(table.name(), small, location, table.io, table.catalog, config)
+    return Table(
+        table.name(), small, table.metadata_location, table.io, table.catalog, table.config
+    )
 
 
 def stage(
@@ -168,7 +168,7 @@ def _writer(part: pa.Table, mode: Mode) -> Writer:
         elif mode.kind == "overwrite":
             where = mode.where or AlwaysTrue()
             with warnings.catch_warnings():  # there may be nothing to replace yet
-                warnings.filterwarnings("ignore", "Delete operation did not match any records")
+                warnings.filterwarnings("ignore", "Delete operation did not match")
                 change.overwrite(part, where, properties, branch=branch)
         else:
             before = change.table_metadata.refs[branch].snapshot_id
@@ -298,10 +298,9 @@ def publish(
         if audited is None:
             raise DataError(f"the audited snapshot of run {run_id} is gone. Run it again")
         if audited.schema_id != now.metadata.current_schema_id:  # trap 9
-            raise DataError(
-                f"the columns of {'.'.join(now.name())} changed after run {run_id} was staged. "
-                "Discard the run and run it again"
-            )
+            where = ".".join(now.name())
+            text = f"the columns of {where} changed after run {run_id} was staged"
+            raise DataError(f"{text}. Discard the run and run it again")
         main = now.current_snapshot()
         # Main must be what the run was staged on: after a rollback an older ancestor would do for
         # Iceberg, and bring the withdrawn rows back.
