@@ -38,7 +38,6 @@ from dataops_lib.runs import (
     Staged,
     branches_of,
     is_intact,
-    is_past,
     staged,
     stamp,
     tag_of,
@@ -362,13 +361,6 @@ def rebase(
     properties = dict(old.properties) | {"stage_id": uuid.uuid4().hex[:12]}
     properties |= {"rebased_from": str(old.head_id)}
     return _first(catalog, known, run, properties, write)
-
-
-def expired(table: Table, now: datetime) -> list[str]:
-    """Audit branches that were kept as long as their runs asked for."""
-    refs = table.metadata.refs.items()
-    ours = [(name, ref.snapshot_id) for name, ref in refs if BRANCH.match(name)]
-    return [name for name, head in ours if is_past(table.metadata.snapshot_by_id(head), now)]
 
 
 def remove(catalog: Catalog, name: str, names: Sequence[str], now: datetime) -> None:

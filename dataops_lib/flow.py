@@ -235,7 +235,7 @@ class Flow:
     def tidy(self) -> None:
         """Remove failed branches that were kept long enough, this run's too if it keeps none."""
         table, moment = self.table, self.now()
-        old = branches.expired(table, moment)
+        old = runs.expired(table, moment)
         if old or runs.unreachable(table, (), moment):
             branches.remove(self.catalog, self.name, old, moment)
 

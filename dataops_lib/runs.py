@@ -191,6 +191,13 @@ def unreachable(table: Table, candidates: Collection[int], now: datetime) -> lis
     ]
 
 
+def expired(table: Table, now: datetime) -> list[str]:
+    """Audit branches that were kept as long as their runs asked for."""
+    refs = table.metadata.refs.items()
+    ours = [(name, ref.snapshot_id) for name, ref in refs if BRANCH.match(name)]
+    return [name for name, head in ours if is_past(table.metadata.snapshot_by_id(head), now)]
+
+
 def is_past(snapshot: Snapshot | None, now: datetime) -> bool:
     """True when a staged snapshot has been kept as long as its run asked for."""
     until = told(snapshot, "keep_until")

@@ -182,7 +182,7 @@ def clean(
     system = io.fs_by_scheme(scheme, netloc)
     # List first, look at the metadata afterwards: what is committed in between counts as reached.
     files = list(_files(system, path))
-    expired = branches.expired(branches.load(catalog, table_name), moment)
+    expired = runs.expired(branches.load(catalog, table_name), moment)
     if delete and expired:
         branches.remove(catalog, table_name, expired, moment)
     reached = set(_reached(branches.load(catalog, table_name)))
