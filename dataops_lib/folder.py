@@ -12,7 +12,7 @@ import pandas as pd
 
 from dataops_lib import contract, history, lineage, located, maturity_model, slo
 from dataops_lib.errors import Problem, TeamError
-from dataops_lib.models import Assessment, TeamFile
+from dataops_lib.models import Assessment, Fault, FaultFile, TeamFile
 
 Value = TypeVar("Value")
 NEEDED_FOR = {  # what stays unknown when a file is missing
@@ -95,6 +95,22 @@ def read_history(
     runs = files.take("runs.csv", partial(history.loads, columns=history.RUNS), build)
     alerts = files.take("alerts.csv", partial(history.loads, columns=history.ALERTS), build)
     return runs, alerts
+
+
+def read_faults(files: Files) -> tuple[Fault, ...]:
+    """What is planted into the replay of an example team; only the replay acts on it."""
+    found = files.take(
+        "faults.yaml", lambda text, file: located.validate(FaultFile, located.loads(text, file))
+    )
+    faults = found.faults if found else ()
+    known = {path.stem for path in (files.folder / "sources").glob("*.sql")}
+    known |= {path.name for path in (files.folder / "pipelines").glob("*/")}
+    fix = f"write one of: {', '.join(sorted(known)) or 'none yet'}"
+    files.problems += [
+        Problem("faults.yaml", None, "faults", f"{place!r} is not a source or pipeline", fix)
+        for place in sorted({str(fault.source or fault.pipeline) for fault in faults} - known)
+    ]
+    return faults
 
 
 def team_file(text: str, file: str, name: str) -> TeamFile:

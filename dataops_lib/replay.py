@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from datetime import date
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,7 +25,7 @@ from dataops_lib.errors import DataError, TeamError
 DATA = teams.HOME / "data"
 ENGINES = ("duckdb", "pyarrow", "pyiceberg")
 FOLDERS = ("sources", "pipelines", "contracts")
-FILES = ("team.yaml", "slos.yaml", "faults.yaml")
+FILES = ("team.yaml", "faults.yaml")
 FORMAT = 1  # raise it when the layout of a build changes
 
 
@@ -71,11 +70,11 @@ def is_current(folder: Path) -> bool:
     return made == _made(folder, current)
 
 
-def build(folder: Path, position: int = 0, until: date | None = None) -> Path:
+def build(folder: Path, position: int = 0) -> Path:
     """Replay one example team into a new folder and switch to it when it is complete.
 
-    A kill at any moment leaves the build that was there before, or none. Half-built folders are
-    removed by the next build.
+    A kill at any moment leaves the build that was there before, or none. What a kill left half
+    built is removed by the next build, what an error left at once.
 
     Parameters
     ----------
@@ -83,40 +82,50 @@ def build(folder: Path, position: int = 0, until: date | None = None) -> Path:
         The team's folder.
     position : int
         Line of the progress bar.
-    until : date, optional
-        Stop before this day; default: the end that team.yaml names.
+
+    Raises
+    ------
+    TeamError
+        If the team's files have mistakes.
+    DataError
+        If a model cannot be run, or the disk did not allow it.
     """
+    import duckdb
+    from sqlalchemy.exc import SQLAlchemyError
+
     home = teams.warehouse_folder(folder)
     try:
         home.mkdir(parents=True, exist_ok=True)
         with _only_one(home):
-            if until is None and is_current(folder):  # somebody else has just built it
-                return home / (home / "current").read_text(encoding="utf-8")
-            path = Path(tempfile.mkdtemp(prefix="build-", dir=home))
-            _replay(folder, path, until, position)
-            files.write(path / "built.json", json.dumps(_made(folder, path)))
             previous = teams.current_build(folder)
+            if previous and is_current(folder):  # somebody else has just built it
+                return previous
+            path = Path(tempfile.mkdtemp(prefix="build-", dir=home))
+            try:
+                made = _made(folder, path)  # before they are read: a later change is noticed
+                _replay(folder, path, position)
+            except BaseException:
+                shutil.rmtree(path, ignore_errors=True)
+                raise
+            files.write(path / "built.json", json.dumps(made))
             files.write(home / "current", path.name)
             for old in home.glob("build-*"):  # a reader may still be in the previous one
                 if old not in (path, previous):
                     shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
+    except (OSError, sqlite3.Error, duckdb.Error, SQLAlchemyError) as error:
         raise DataError(f"the warehouse of {folder.name!r} cannot be built: {error}") from error
     return path
 
 
-def _replay(folder: Path, path: Path, until: date | None, position: int) -> None:
+def _replay(folder: Path, path: Path, position: int) -> None:
     import duckdb
     from tqdm import tqdm
 
-    from dataops_lib import history, located, stage, warehouse
-    from dataops_lib.models import FaultFile
+    from dataops_lib import history, stage, warehouse
 
     given = folders.Files(folder)
     parts = folders.read(given)
-    faults = given.take(
-        "faults.yaml", lambda t, file: located.validate(FaultFile, located.loads(t, file))
-    )
+    faults = folders.read_faults(given)
     if given.problems:
         raise TeamError(given.problems)
     file = parts["file"]
@@ -129,14 +138,14 @@ def _replay(folder: Path, path: Path, until: date | None, position: int) -> None
             folder=folder,
             build=path,
             data=DATA,
-            faults=faults.faults if faults else (),
+            faults=faults,
             contracts=parts["contracts"] or {},
             catalog=catalog,
             connection=connection,
             clock=stage.Clock(windows.midnight(span.first_day, file.zone)),
         )
         world.prepare(span.first_day)
-        todo = world.attempts(until or span.until)
+        todo = world.attempts(span.until)
         for attempt in tqdm(todo, desc=f"replay {file.name}", position=position, disable=None):
             world.run(attempt)
     frames = {"runs.csv": (world.runs, history.RUNS), "alerts.csv": (world.alerts, history.ALERTS)}
@@ -157,12 +166,14 @@ def _made(folder: Path, path: Path) -> dict[str, Any]:
 def fingerprint(folder: Path) -> str:
     """sha256 of all that a replay depends on: data, models, faults, library, versions."""
     digest = hashlib.sha256()
-    paths = [folder / name for name in FILES]
-    paths += [path for name in FOLDERS for path in sorted((folder / name).rglob("*"))]
-    paths += sorted((DATA / "flights").glob("*.parquet")) + library()
-    for path in paths:
+    given = [folder / name for name in FILES]
+    given += [path for name in FOLDERS for path in sorted((folder / name).rglob("*"))]
+    paths = {path.relative_to(folder).as_posix(): path for path in given}
+    paths |= {path.name: path for path in [*(DATA / "flights").glob("*.parquet"), *library()]}
+    for name, path in sorted(paths.items()):
         if path.is_file():
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{name} {content}\n".encode())
     for engine in ENGINES:
         digest.update(f"{engine} {version(engine)}".encode())
     digest.update(f"python {sys.version_info[:2]}".encode())

@@ -97,13 +97,15 @@ def warehouse_folder(folder: Path) -> Path:
 
 
 def current_build(folder: Path) -> Path | None:
-    """The finished replay of a team folder; None when there is none."""
+    """The finished replay of a team folder; None when there is none, or it was made elsewhere."""
     home = warehouse_folder(folder)
     try:
         build = home / (home / "current").read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
+        made = json.loads((build / "built.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    return build if build.is_dir() else None
+    here = isinstance(made, dict) and made.get("place") == str(build)
+    return build if here else None  # Iceberg keeps absolute paths
 
 
 def names(root: Path | str | None = None) -> list[str]:
@@ -226,6 +228,7 @@ def problems(team: str, *, root: Path | str | None = None) -> list[Problem]:
     files = folders.Files(folder_of(team, root))
     folders.read(files)
     folders.read_history(files, None)
+    folders.read_faults(files)
     return sorted(set(files.problems))
 
 
