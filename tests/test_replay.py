@@ -427,7 +427,7 @@ def test_a_fault_in_an_unknown_place_is_a_mistake_and_not_silently_nothing(two_d
         "source: raw.flights, due: 2013-02-05",
         "source: raw.f, due: 2013-02-05",
     )
-    with pytest.raises(TeamError, match=r"faults.yaml: faults: 'raw.flihgts' is not a source"):
+    with pytest.raises(TeamError, match=r"faults.yaml: faults: 'raw.f' is not a source"):
         replay.build(two_days)
     assert teams.problems("flights", root=two_days.parent)
     assert builds(two_days) == []
@@ -437,7 +437,7 @@ def test_a_fault_in_an_unknown_place_is_a_mistake_and_not_silently_nothing(two_d
     ("old", "new", "said"),
     [
         ("kind: late_file", "kind: lost_file", "faults.0.kind: is 'lost_file'"),
-        ("source: raw.flights, due: 2013-02-05, ", "due: 2013-02-05, ", "a late_file names its `source`"),
+        ("source: raw.flights, due: 2013-02-05, ", "due: 2013-02-05, ", "names its `source`"),
         ("column: flight, ", "", "a type_change names its `column`"),
         ("pipeline: daily_flights, ", "", "a missed_run names its `pipeline`"),
         ("due: 2013-02-05", "due: tomorrow", "faults.0.due: is 'tomorrow'"),
