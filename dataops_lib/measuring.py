@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
@@ -55,6 +58,11 @@ class Audited:
         """Schema the rows are read in."""
         return reading.schema_of(self.table, self.snapshot_id)
 
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """All rows, for checks that are functions."""
+        return self.table.scan(snapshot_id=self.snapshot_id).to_pandas()
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows of a query, which leaves the connection free for the next."""
         return self.con.execute(sql).fetchall()
@@ -72,14 +80,19 @@ def measure(audited: Audited, checks: Sequence[Check]) -> list[dict[str, Any]]:
     absent = {c: [col for col in c.columns if col not in names] for c in checks}
     sound = [check for check in checks if not absent[check]]
     _open_views(audited, sound)
-    found = _fused(audited, sound)
+    with ThreadPoolExecutor(1) as pool:  # hashes are sorted while DuckDB scans
+        keys = [check for check in sound if isinstance(check, UniqueCheck)]
+        sorting: dict[Check, Future[np.ndarray]] = {
+            check: _sort_hashes(audited, check, pool) for check in keys
+        }
+        found = _fused(audited, sound)
     results = []
     for check in checks:
         if absent[check]:
             results.append({"error": f"there is no column {', '.join(absent[check])}"})
             continue
         try:
-            results.append(_complete(audited, check, found[check]))
+            results.append(_complete(audited, check, found[check], sorting.get(check)))
         except Exception as error:  # whatever a check raises is that check's failure, not the run's
             results.append({"error": f"{type(error).__name__}: {error}"})
     return results
@@ -166,7 +179,9 @@ def _one_query(audited: Audited, checks: Sequence[Check], name: str) -> dict[Che
     return found
 
 
-def _complete(audited: Audited, check: Check, found: Mapping[str, Any]) -> dict[str, Any]:
+def _complete(
+    audited: Audited, check: Check, found: Mapping[str, Any], sorting: Future[np.ndarray] | None
+) -> dict[str, Any]:
     """Add what a check needs beyond the fused query, and failing rows where there are any."""
     measured = dict(found)
     if "error" in measured:
@@ -178,8 +193,8 @@ def _complete(audited: Audited, check: Check, found: Mapping[str, Any]) -> dict[
         newest = measured["newest"]
         measured["newest"] = None if newest is None else _EPOCH + timedelta(microseconds=newest)
         measured["as_of"] = audited.as_of
-    elif isinstance(check, UniqueCheck):
-        measured |= _repeated(audited, check, name)
+    elif isinstance(check, UniqueCheck) and sorting:
+        measured |= _repeated(audited, check, sorting.result())
     elif isinstance(check, ForeignKeyCheck):
         measured |= _orphans(audited, check, name)
     elif isinstance(check, SqlCheck):
@@ -189,34 +204,53 @@ def _complete(audited: Audited, check: Check, found: Mapping[str, Any]) -> dict[
     elif isinstance(check, VolumeCheck) and check.past is None:
         measured["past"] = audited.past(check)
     elif isinstance(check, FunctionCheck):
-        result = check.function(audited.table.scan(snapshot_id=audited.snapshot_id).to_pandas())
+        result = check.function(audited.frame.copy(deep=False))  # copied when it is changed
         measured |= {"passed": bool(result.passed), "message": str(result.message)}
     return measured
 
 
-def _repeated(audited: Audited, check: UniqueCheck, name: str) -> dict[str, Any]:
-    """Count rows that share a key: sorted hashes prove uniqueness, equal ones are verified.
+def _sort_hashes(
+    audited: Audited, check: UniqueCheck, pool: ThreadPoolExecutor
+) -> Future[np.ndarray]:
+    """Start to sort the hashes of all whole keys; the future gives those that stand twice.
 
     Sorting 8 bytes a row costs an eighth of the CPU and a third of the memory of count(DISTINCT).
     """
-    key = ", ".join(quoted(col) for col in check.columns)
-    present = " AND ".join(f"{quoted(col)} IS NOT NULL" for col in check.columns)
-    con = audited.con
-    query = f"SELECT hash({key}) AS h FROM {name} WHERE {present}"
-    hashes = np.asarray(con.execute(query).fetchnumpy()["h"])
+    key, present = _key(check)
+    query = f"SELECT hash({key}) AS h FROM {VIEWS[check.scope]} WHERE {present}"
+    failed: Future[np.ndarray] = Future()
+    try:
+        hashes = audited.con.sql(query).to_arrow_table()["h"].to_numpy()
+    except duckdb.Error as error:
+        failed.set_exception(error)
+        return failed
+    return pool.submit(_twice, hashes if hashes.flags.writeable else hashes.copy())
+
+
+def _twice(hashes: np.ndarray) -> np.ndarray:
     hashes.sort()
-    equal = hashes[1:][hashes[1:] == hashes[:-1]]
-    if not equal.size:
+    found: np.ndarray = hashes[1:][hashes[1:] == hashes[:-1]]
+    return found
+
+
+def _key(check: UniqueCheck) -> tuple[str, str]:
+    names = [quoted(col) for col in check.columns]
+    return ", ".join(names), " AND ".join(f"{name} IS NOT NULL" for name in names)
+
+
+def _repeated(audited: Audited, check: UniqueCheck, twice: np.ndarray) -> dict[str, Any]:
+    """Rows that share a key: no hash twice proves that there are none, else keys are compared."""
+    if not twice.size:
         return {"failed": 0, "keys": 0, "surplus": 0}
-    con.register("suspects", pa.table({"h": equal}))
-    groups = f"""SELECT {key}, count(*) AS copies FROM {name}
+    key, present = _key(check)
+    audited.con.register("suspects", pa.table({"h": twice}))
+    groups = f"""SELECT {key}, count(*) AS copies FROM {VIEWS[check.scope]}
         WHERE {present} AND hash({key}) IN (SELECT h FROM suspects) GROUP BY {key}
         HAVING count(*) > 1"""
-    failed, keys = audited.rows(
-        f"SELECT coalesce(sum(copies), 0)::BIGINT, count(*) FROM ({groups})"
-    )[0]
+    count = f"SELECT coalesce(sum(copies), 0)::BIGINT, count(*) FROM ({groups})"
+    failed, keys = audited.rows(count)[0]
     sample = _sample(audited, f"{groups} ORDER BY {key}") if keys else []
-    con.unregister("suspects")
+    audited.con.unregister("suspects")
     return {"failed": failed, "keys": keys, "surplus": failed - keys, "sample": sample}
 
 

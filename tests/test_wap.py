@@ -90,6 +90,15 @@ def test_a_function_sees_the_branch_with_what_is_published_already(catalog):
     assert seen == [[1, 2]]
 
 
+def test_a_function_that_changes_its_data_does_not_change_what_others_see(catalog):
+    def careless(data):
+        data["amount"] = None
+        return Result(True, "")
+
+    checks = [careless, lambda data: Result(data.amount.notna().all(), "amounts are gone")]
+    assert publish(catalog, orders(1), checks)
+
+
 def test_an_exception_in_a_check_is_a_failed_check_with_its_message(catalog):
     def broken(data):
         raise RuntimeError("the rule engine is down")

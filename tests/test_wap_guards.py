@@ -167,11 +167,12 @@ def test_an_answer_lost_in_each_commit_publishes_once(catalog, mode, lost):
     assert lake.branch_names(catalog) == []
 
 
-def test_an_answer_lost_in_a_stream_stages_no_batch_twice(tmp_path, monkeypatch):
+@pytest.mark.parametrize("when", range(4), ids=["first", "second", "last", "publish"])
+def test_an_answer_lost_in_a_stream_stages_no_batch_twice(catalog, monkeypatch, when):
     monkeypatch.setattr(arrival, "BATCH_ROWS", 1)
-    catalog = unlucky(lake.with_table(tmp_path), *["lost answer"] * 6)
-    assert publish(catalog, stream(orders(1), orders(2), orders(3)), CHECKS)
-    assert lake.ids(catalog) == [1, 2, 3]
+    unlucky(catalog, *[""] * when, "lost answer")
+    assert publish(catalog, stream(orders(2), orders(3), orders(4)), CHECKS)
+    assert lake.ids(catalog) == [1, 2, 3, 4]
 
 
 def test_a_write_to_another_branch_is_a_lost_race_and_no_failure(catalog):
