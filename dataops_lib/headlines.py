@@ -134,6 +134,13 @@ def practised_on(asked: str, used: str, table: str, days: Sequence[date], rows: 
     )
 
 
+def real_event(asked: str, used: str, picture: Picture) -> str:
+    """Which real event the act on true anomalies is about, and whose data holds it."""
+    other = "" if asked == used else f"Team {asked} names no real event. "
+    told = ", ".join(f"{event.text} of {day(event.day)}" for event in picture.events)
+    return f"{other}The data of team {used} holds something that really happened: {told}."
+
+
 def publication(subject: str, published: bool, blocked_by: Sequence[Finding], rebased: int) -> str:
     """What became of one run, in a sentence."""
     if published:
@@ -224,7 +231,10 @@ def incident(one: Incident) -> str:
     if one.detected_at is None:
         return f"Readers waited {waited}{end}; nobody has noticed"
     late = max(one.detected_at - one.started_at, timedelta(0))
-    return f"Readers waited {waited}{end}; found by {one.detected_by} after {span(late)}"
+    who = {"audit": "the audit", "alert": "an alert", "consumer": "a consumer"}[
+        str(one.detected_by)
+    ]
+    return f"Readers waited {waited}{end}; found by {who} after {span(late)}"
 
 
 def chosen(asked: str, used: str, one: Incident, zone: str) -> str:

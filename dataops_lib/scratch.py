@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -77,7 +79,7 @@ class Scratch:
     catalog: Catalog
     days: Mapping[date, pa.Table]
     counts: Mapping[date, int]
-    folder: tempfile.TemporaryDirectory[str]
+    folder: Path
     labels: dict[int, str] = field(default_factory=dict)
     clocks: dict[str, Clock] = field(default_factory=dict)
 
@@ -166,10 +168,10 @@ class Scratch:
 
     def power_cut(self, day: date) -> int:
         """Publish `day` in a process that is killed while it audits; the process's exit code."""
-        path = Path(self.folder.name) / "arrived.parquet"
+        path = self.folder / "arrived.parquet"
         pq.write_table(self.days[day], path)
         call = "import sys; from dataops_lib import scratch; scratch.run_and_die(*sys.argv[1:])"
-        given = [self.folder.name, self.name, path, day, self.due(day).isoformat()]
+        given = [self.folder, self.name, path, day, self.due(day).isoformat()]
         command = [sys.executable, "-c", call, *map(str, given)]
         # Our own interpreter and our own function; no shell sees the arguments.
         return subprocess.run(command, timeout=120, check=False).returncode  # noqa: S603
@@ -198,15 +200,20 @@ class Scratch:
         )
 
 
-def subject(observed: Observed, otherwise: Observed, *, pictured: bool = False) -> Observed:
+def subject(observed: Observed, otherwise: Observed, *, eventful: bool = False) -> Observed:
     """`observed` when its team publishes a table with days enough for the acts, else `otherwise`.
 
-    With `pictured` its team.yaml must also say which daily series shows what the data is about.
+    With `eventful` the picture in its team.yaml must name something that really happened, on a day
+    that readers see.
     """
     team = observed.team
-    if not team.tables or (pictured and team.picture is None):
-        return otherwise
-    return observed if len(_days(observed, team.tables[0].name)) > ACTS else otherwise
+    if eventful:
+        picture = team.picture
+        days = _days(observed, picture.table) if picture else {}
+        known = picture is not None and any(event.day in days for event in picture.events)
+        return observed if known else otherwise
+    enough = bool(team.tables) and len(_days(observed, team.tables[0].name)) > ACTS
+    return observed if enough else otherwise
 
 
 def copy(
@@ -229,13 +236,14 @@ def copy(
     known = _days(observed, chosen)
     counts = {day: n for day, n in known.items() if until is None or day <= until}
     data = _rows(observed, chosen, list(counts)[-DAYS:])
-    folder = tempfile.TemporaryDirectory(prefix="dataops-scratch-", ignore_cleanup_errors=True)
-    catalog = _catalog(folder.name)
+    folder = Path(tempfile.mkdtemp(prefix="dataops-scratch-"))
+    catalog = _catalog(folder)
     name = f"practice.{chosen}"
     warehouse.create_table(catalog, name, observed.tables[chosen][0].schema())
     kept = dict(list(data.items())[-keep:])
     before = [day for day in data if day not in kept]
     made = Scratch(team, chosen, name, catalog, kept, counts, folder)
+    weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
     if before:
         rows = pa.concat_tables([data[day] for day in before])
         made.run(before[-1], rows, run_id=HISTORY, checks=[])
@@ -284,8 +292,8 @@ def _rows(observed: Observed, table: str, days: Sequence[date]) -> dict[date, pa
         return {day: connection.sql(query, params=[day]).to_arrow_table() for day in days}
 
 
-def _catalog(folder: str) -> Catalog:
-    return warehouse.open(SimpleNamespace(catalog=local_catalog(Path(folder))))
+def _catalog(folder: Path) -> Catalog:
+    return warehouse.open(SimpleNamespace(catalog=local_catalog(folder)))
 
 
 def run_and_die(folder: str, name: str, path: str, run_id: str, at: str) -> None:
@@ -299,7 +307,7 @@ def run_and_die(folder: str, name: str, path: str, run_id: str, at: str) -> None
         pq.read_table(path),
         name,
         [power_is_cut],
-        catalog=_catalog(folder),
+        catalog=_catalog(Path(folder)),
         run_id=run_id,
         properties={"due_at": at},
         now=lambda: moment,

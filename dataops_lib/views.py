@@ -80,7 +80,7 @@ def story(scratch: Scratch, publication: Publication) -> pd.DataFrame:
     for at, event, detail in publication.events:
         _, label, count = [one for one in seen if one[0] <= at][-1]
         what = _ID.sub(lambda found: scratch.labels.get(int(found[0]), "a snapshot"), detail)
-        rows.append((f"{at:%H:%M}", event, what, label, count))
+        rows.append((f"{at:%H:%M}", event, what, label, f"{count:,}"))
     names = ["time (UTC)", "event", "what happened", "readers are at", "rows readers see"]
     return titled(pd.DataFrame(rows, columns=names))
 
