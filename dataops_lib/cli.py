@@ -142,10 +142,11 @@ def notebooks(
 
 def main() -> None:
     """Run the command; errors become one message and an exit code, never a traceback."""
-    sys.exit(_exit_code(app))
+    sys.exit(exit_code(app))
 
 
-def _exit_code(command: Callable[..., Any]) -> int:
+def exit_code(command: Callable[..., Any]) -> int:
+    """Run a command and turn what it raises into a message and an exit code."""
     try:
         code = command(standalone_mode=False)
     except UsageError as error:

@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
-from dataops_lib import incident, playbook, policy, queries, sli, warehouse
+from dataops_lib import incident, playbook, policy, queries, reading, sli, warehouse
 from dataops_lib.audit import quoted
 from dataops_lib.diagnosis import Reading, Seen
+from dataops_lib.errors import DataError
 from dataops_lib.incident import Incident
 from dataops_lib.objective import SLO, Objective
 from dataops_lib.teams import Team
@@ -43,19 +45,34 @@ class Observed:
         """Iceberg table and the snapshot that readers saw at `as_of`, for each published table."""
         if self.team.catalog is None:
             return {}
-        catalog = warehouse.open(self.team)
         found: dict[str, tuple[Table, int]] = {}
         for facts in self.team.tables:
             try:
-                table = catalog.load_table(f"{self.team.catalog.namespace}.{facts.name}")
+                table = self._catalog.load_table(f"{self.team.catalog.namespace}.{facts.name}")
             except (NoSuchTableError, NoSuchNamespaceError):
                 continue
+            except Exception as error:
+                raise self._unreachable(error) from None
             landings = warehouse.landings(table)
             seen = landings[landings["published_at"] < self.team.as_of_at]
             if len(seen):
                 last = seen.sort_values("published_at").iloc[-1]
                 found[facts.name] = (table, int(last["snapshot_id"]))
         return found
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        try:
+            return warehouse.open(self.team)
+        except Exception as error:
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> DataError:
+        """Says what failed, not how: the words of a driver can hold addresses and passwords."""
+        return DataError(
+            f"the catalog of {self.team.name!r} cannot be read ({type(error).__name__}); "
+            "compare `catalog:` in team.yaml and the environment with what the catalog expects"
+        )
 
     # -- what was promised
 
@@ -77,9 +94,14 @@ class Observed:
         return _limit(promise.objective) if promise else timedelta(0)
 
     def required(self, table: str) -> Sequence[str]:
-        """Columns that the contract of `table` says are never NULL."""
+        """Columns that the contract of `table` says are never NULL; none if one does not exist."""
         agreed = (self.team.contracts or {}).get(table)
-        return [column.name for column in agreed.columns if column.required] if agreed else []
+        if agreed is None or table not in self.tables:
+            return []
+        iceberg, snapshot = self.tables[table]
+        known = set(reading.schema_of(iceberg, snapshot).column_names)
+        names = [column.name for column in agreed.columns if column.required]
+        return names if set(names) <= known else []
 
     def _promised(self, table: str, window: Window, grace: timedelta) -> Window | None:
         """The part of `window` in which something was promised; None when nothing was."""
@@ -207,7 +229,7 @@ class Observed:
     ) -> sli.Measurement | None:
         """Required cells that are not NULL in what readers saw at `as_of`."""
         required = self.required(table)
-        if table not in self.tables or not required:
+        if not required:
             return None
         iceberg, snapshot = self.tables[table]
         counts = warehouse.column_counts(iceberg, list(required), snapshot_id=snapshot)
@@ -266,18 +288,22 @@ class Observed:
             return None
         column = quoted(self.team.table(table).day_column)
         select = f"SELECT CAST({column} AS DATE) AS day, count(*) AS rows FROM {quoted(table)}"
-        with duckdb.connect() as connection:
-            self._register(connection, table)
-            return connection.sql(f"{select} GROUP BY 1 ORDER BY 1").df()
+        return self._table_of(table, f"{select} GROUP BY 1 ORDER BY 1", "tables: day_column")
 
     def daily(self) -> pd.DataFrame | None:
         """The series of the team's picture: `day` and its numbers; None without its table."""
         picture = self.team.picture
         if picture is None or picture.table not in self.tables:
             return None
+        return self._table_of(picture.table, picture.query, "picture: query")
+
+    def _table_of(self, table: str, query: str, field: str) -> pd.DataFrame:
         with duckdb.connect() as connection:
-            self._register(connection, picture.table)
-            return connection.sql(picture.query).df()
+            self._register(connection, table)
+            try:
+                return connection.sql(query).df()
+            except duckdb.Error as error:
+                raise DataError(f"team.yaml: {field} of {table}: {error}") from None
 
     def planted_days(self) -> dict[date, str]:
         """Days of data whose load met a planted fault; empty outside of example teams."""
@@ -300,10 +326,10 @@ class Observed:
         required = {
             facts.name: self.required(facts.name)
             for facts in self.team.tables
-            if facts.name in self.tables and self.required(facts.name)
+            if self.required(facts.name)
         }
         return {
-            "freshness": queries.fresh_days(first),
+            "freshness": queries.fresh_days(first) if first else "",
             "success": queries.first_attempts(self.window),
             "completeness": queries.filled_cells(required) if required else "",
             "publishes": queries.audited_publishes(self.window),
@@ -311,7 +337,8 @@ class Observed:
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB with the published tables, `runs`, `expected`, `versions` and `days`."""
-        connection = duckdb.connect(config={"TimeZone": "UTC"})
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
         for table in self.tables:
             self._register(connection, table)
         names = [facts.name for facts in self.team.tables]
@@ -336,7 +363,9 @@ class Observed:
         ]
         frames = {"expected": pd.DataFrame(expected), "days": pd.DataFrame(days)}
         if versions:
-            frames["versions"] = pd.concat(versions, ignore_index=True)
+            found = pd.concat(versions, ignore_index=True)
+            times = {"at": "datetime64[us, UTC]", "good_until": "datetime64[us, UTC]"}
+            frames["versions"] = found.astype(times)  # also when nothing was ever published
         if self.team.runs is not None:
             frames["runs"] = self.team.runs
         for name, frame in frames.items():

@@ -232,10 +232,12 @@ def test_make_test_runs_format_lint_types_tests_and_notebooks_in_this_order(clon
     (clone / "notebooks" / "00_start_here.ipynb").touch()
     code, said, called = make(clone, "test")
     assert code == 0, said
-    assert [call.split()[0] for call in called] == ["ruff", "ruff", "mypy", "pytest", "pytest"]
-    assert called[3].endswith("-m not deep and not browser")
-    assert "--nbval --nbval-current-env --nbval-cell-timeout=120 -n 2 --dist loadscope" in called[4]
-    assert called[4].endswith("notebooks/00_start_here.ipynb")
+    steps = ["ruff", "ruff", "mypy", "dataops", "pytest", "pytest"]
+    assert [call.split()[0] for call in called] == steps
+    assert called[3] == "dataops demo"
+    assert called[4].endswith("-m not deep and not browser")
+    assert "--nbval --nbval-current-env --nbval-cell-timeout=120 -n 2 --dist loadscope" in called[5]
+    assert called[5].endswith("notebooks/00_start_here.ipynb")
 
 
 def test_make_test_stops_at_the_first_failure_and_says_which(clone):
