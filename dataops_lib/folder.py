@@ -84,6 +84,7 @@ def read(files: Files) -> dict[str, Any]:
     }
     files.attempt(lambda: lineage.read(files.folder / "pipelines"))
     if parts["file"] is not None:
+        files.attempt(lambda: _picture(parts["file"]))
         files.problems += _cross_check(parts["file"], parts["slos"], parts["contracts"])
     return parts
 
@@ -123,6 +124,14 @@ def team_file(text: str, file: str, name: str) -> TeamFile:
     return team
 
 
+def _picture(file: TeamFile) -> None:
+    try:
+        lineage.inputs(file.picture.query if file.picture else "SELECT 1")
+    except ValueError as error:
+        fix = "write one SELECT that gives `day` and numbers"
+        raise TeamError([Problem("team.yaml", None, "picture.query", str(error), fix)]) from None
+
+
 def _assessment(text: str, file: str) -> Assessment:
     """Answers and votes, each held against the questions and pains of the maturity model."""
     read = located.loads(text, file)
@@ -154,6 +163,8 @@ def _cross_check(
         ),
         *(("contracts", "name", table, tables, "tables") for table in contracts or ()),
     ]
+    if file.picture:
+        used.append(("team.yaml", "picture", file.picture.table, tables, "tables"))
     if people:
         used += [("team.yaml", "tables", table.owner, people, "people") for table in file.tables]
     return [

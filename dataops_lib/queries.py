@@ -1,7 +1,7 @@
 """Domain: the SQL that recomputes each tile of page one from a team's run history and tables.
 
 The queries read `runs` (the run history), `expected` ("table", tier, due_at, grace),
-`versions` ("table", at, good_until), `days` ("table", day, starts_at, ends_at), and the published
+`versions` ("table", "at", good_until), `days` ("table", day, starts_at, ends_at), and the published
 tables; `observe.Observed.connect()` has all of them. Each returns one row: good, total.
 """
 
@@ -18,10 +18,13 @@ def fresh_days(tables: Sequence[str]) -> str:
     listed = ", ".join(literal(table) for table in tables)
     return f"""\
 WITH stale AS (
-    SELECT "table", '-infinity' AS begins_at, min(at) AS ends_at FROM versions GROUP BY "table"
+    SELECT "table", TIMESTAMPTZ '-infinity' AS begins_at,
+           coalesce(min("at"), TIMESTAMPTZ 'infinity') AS ends_at
+    FROM (SELECT DISTINCT "table" FROM days) LEFT JOIN versions USING ("table") GROUP BY "table"
     UNION ALL
     SELECT "table", good_until AS begins_at,
-           lead(at, 1, 'infinity') OVER (PARTITION BY "table" ORDER BY at) AS ends_at
+           lead("at", 1, TIMESTAMPTZ 'infinity')
+               OVER (PARTITION BY "table" ORDER BY "at") AS ends_at
     FROM versions
 ),
 table_days AS (
