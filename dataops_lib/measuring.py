@@ -103,7 +103,8 @@ def _open_views(audited: Audited, checks: Sequence[Check]) -> None:
     everything = any(isinstance(check, SqlCheck) for check in checks)
     fields = [f for f in audited.schema.fields if everything or f.name in needed]
     schema = Schema(*(fields or audited.schema.fields[:1]))
-    for scope in {"table", *(check.scope for check in checks)}:
+    scopes = {check.scope for check in checks}  # the table is not planned for added rows alone
+    for scope in sorted(scopes | ({"table"} if everything else set())):
         source = reading.source(audited.table, _tasks(audited, scope), schema)
         source.create(audited.con, VIEWS[scope])
     if everything:
