@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ class Publication:
 
     `rows` is the number of rows handed in (0 when they could not be staged), `snapshot_id` what was
     audited last, `main_before` what readers saw until then. `events` tells the story in order:
-    (UTC time, event, detail).
+    (UTC time, event, detail); `seconds` says how long each kind of step really took.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class Publication:
     tag: str | None = None
     rebased: int = 0
     events: tuple[tuple[datetime, str, str], ...] = field(default=(), compare=False)
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     def __bool__(self) -> bool:
         return self.published
@@ -72,15 +74,20 @@ class Flow:
     now: Callable[[], datetime]
     table: Table
     events: list[tuple[datetime, str, str]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
 
     def note(self, event: str, detail: str) -> None:
         """Keep an event, and log it."""
         self.events.append((self.now(), event, detail))
+        moment = time.perf_counter()
+        self.seconds[event] = self.seconds.get(event, 0.0) + moment - self.last
+        self.last = moment
         log.info("%s %s: %s %s", self.name, self.run.run_id, event, detail)
 
     def answer(self, **facts: Any) -> Publication:
         """A publication of this run with the events so far."""
-        facts |= {"table": self.name, "events": tuple(self.events)}
+        facts |= {"table": self.name, "events": tuple(self.events), "seconds": self.seconds}
         return Publication(run_id=self.run.run_id, **facts)
 
     def run_with(self, data: Any) -> Publication:

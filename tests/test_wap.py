@@ -38,6 +38,8 @@ def test_a_good_day_is_published_and_says_so(catalog, clock):
     assert result
     assert lake.ids(catalog) == [1, 2]
     assert [event for _, event, _ in result.events] == ["staged", "audited", "published"]
+    assert list(result.seconds) == ["staged", "audited", "published"]
+    assert all(seconds > 0 for seconds in result.seconds.values())
     assert result.rows == 2
     assert [finding.status for finding in result.findings] == ["ok", "ok", "ok"]
     assert lake.branch_names(catalog) == []

@@ -34,6 +34,7 @@ from lake import NAME, Clock, orders
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
 from pyiceberg.table.snapshots import is_ancestor_of
+from pyiceberg.table.update.snapshot import ManageSnapshots
 from test_wap import Result, publish, stage_only, stream
 
 from dataops_lib import arrival, audit, branches, runs, upkeep, wap
@@ -295,6 +296,19 @@ def test_a_rollback_is_not_undone_by_a_run_that_was_staged_before_it(catalog):
     assert lake.ids(catalog) == [1]
     assert wap.resume(NAME, catalog=catalog, run_id="r", quality_checks=CHECKS).rebased == 1
     assert lake.ids(catalog) == [1, 2]
+
+
+def test_fast_forward_branch_is_used_where_pyiceberg_has_it(catalog, monkeypatch):
+    used = []
+
+    def fast_forward_branch(self, from_branch, to_ref):
+        used.append((from_branch, to_ref))
+        return self.set_current_snapshot(ref_name=to_ref)
+
+    monkeypatch.setattr(ManageSnapshots, "fast_forward_branch", fast_forward_branch, raising=False)
+    result = publish(catalog, orders(2), run_id="r", now=Clock())
+    assert used == [("main", "audit-20130210-r")]
+    assert (lake.ids(catalog), result.tag in lake.tags(catalog)) == ([1, 2], True)
 
 
 def test_what_is_published_always_stands_on_what_was_published_before(catalog):
