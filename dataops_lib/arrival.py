@@ -10,11 +10,15 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.types as kinds
+from pyiceberg.expressions.parser import parse
+from pyiceberg.expressions.visitors import bind
+from pyiceberg.io.pyarrow import expression_to_pyarrow
 from pyiceberg.schema import Schema
 
 from dataops_lib import reading
 from dataops_lib.audit import literal, quoted
 from dataops_lib.errors import UsageError
+from dataops_lib.runs import Mode
 
 BATCH_ROWS = 500_000  # rows of a stream that are held in memory and staged at once
 SAMPLE_VALUES = 5
@@ -50,14 +54,46 @@ class Fingerprint:
         return f"duckdb-{duckdb.__version__}:{self.rows}:{self.total:x}"
 
 
-def parts(data: Any, schema: Schema) -> Iterator[pa.Table]:
-    """Pandas or Arrow data as tables that fit `schema`: one, or batches of a stream.
+def parts(data: Any, schema: Schema, mode: Mode | None = None) -> Iterator[pa.Table]:
+    """Pandas or Arrow data as tables that fit `schema` and `mode`: one, or batches of a stream.
 
     Raises
     ------
     Misfit
-        If a column is missing, unknown or of another type, or a required one has no value.
+        If a column is missing, unknown or of another type, a required one has no value, keys of an
+        upsert repeat, or rows lie outside what an overwrite replaces.
+    UsageError
+        If the kind of data, the filter or the keys of the mode cannot be used.
     """
+    for part in _parts(data, schema):
+        if mode is not None:
+            _suit(part, schema, mode, stream=isinstance(data, pa.RecordBatchReader))
+        yield part
+
+
+def _suit(part: pa.Table, schema: Schema, mode: Mode, *, stream: bool) -> None:
+    if mode.kind == "upsert":
+        keys = mode.keys or tuple(sorted(schema.identifier_field_names()))
+        if unknown := [key for key in keys if key not in part.column_names]:
+            raise UsageError(f"the upsert key {', '.join(unknown)} is no column of the table")
+        if not keys:
+            raise UsageError("upsert needs keys: wap.upsert('order_id'), or identifier fields")
+        if stream:
+            raise UsageError("upsert cannot take a stream: keys are compared across all rows")
+        surplus = part.num_rows - part.group_by(list(keys)).aggregate([]).num_rows
+        if surplus:
+            raise Misfit([f"{surplus} rows repeat the upsert key {', '.join(keys)}"])
+    elif mode.where:
+        try:
+            selected = expression_to_pyarrow(bind(schema, parse(mode.where), True))
+        except Exception as error:
+            raise UsageError(f"the filter {mode.where!r} cannot be used: {error}") from None
+        outside = part.num_rows - part.filter(selected).num_rows
+        if outside:
+            raise Misfit([f"{outside} rows lie outside {mode.where}, which is to be replaced"])
+
+
+def _parts(data: Any, schema: Schema) -> Iterator[pa.Table]:
     if isinstance(data, pa.RecordBatchReader):
         yield from (fit(part, schema) for part in _batches(data))
         return

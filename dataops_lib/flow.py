@@ -104,7 +104,7 @@ class Flow:
                     self.note("found", f"{whole.rows:,} rows staged before on {whole.branch}")
                     return self.audit_and_publish(whole, again)
                 raise _other_data(run_id)
-            parts = arrival.parts(data, schema)
+            parts = arrival.parts(data, schema, self.run.mode)
             self.table, staged = branches.stage(
                 self.catalog, self.table, self.run, parts, Fingerprint()
             )
@@ -226,7 +226,7 @@ class Flow:
                 f"main of {self.name} moved, and '{self.run.mode}' must be worked out again from "
                 f"data that is gone. Discard run {self.run.run_id} and run it again"
             )
-        parts = arrival.parts(data, self.table.schema())
+        parts = arrival.parts(data, self.table.schema(), self.run.mode)
         return branches.stage(self.catalog, self.table, self.run, parts, Fingerprint())
 
     def alert(self, result: Publication, on_alert: Callable[[Publication], None]) -> Publication:

@@ -238,6 +238,44 @@ def test_an_upsert_that_changes_nothing_is_published_all_the_same(catalog):
     assert lake.ids(catalog) == [1]
 
 
+@pytest.mark.parametrize(
+    ("mode", "data", "says"),
+    [
+        (wap.upsert("id"), orders(1, 1, 2), "1 rows repeat the upsert key id"),
+        (
+            wap.overwrite_where("status = 'open'"),
+            orders(1),
+            "1 rows lie outside status = 'open', which is to be replaced",
+        ),
+    ],
+    ids=["keys repeat", "rows outside the filter"],
+)
+def test_data_that_does_not_suit_the_mode_is_blocked(catalog, mode, data, says):
+    publish(catalog, orders(9))
+    assert publish(catalog, data, [], mode=mode).blocked_by[0].evidence == says
+    assert lake.ids(catalog) == [9]
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("upsert", "upsert needs keys"),
+        (wap.upsert("nothing"), "key nothing is no column"),
+        (wap.overwrite_where("status == "), "cannot be used"),
+        (wap.overwrite_where("nothing = 1"), "cannot be used"),
+    ],
+    ids=str,
+)
+def test_a_mode_that_cannot_work_is_refused(catalog, mode, says):
+    with pytest.raises(UsageError, match=says):
+        publish(catalog, orders(1), mode=mode)
+
+
+def test_an_upsert_of_a_stream_is_refused_by_name(catalog):
+    with pytest.raises(UsageError, match="upsert cannot take a stream"):
+        publish(catalog, stream(orders(1)), mode=wap.upsert("id"))
+
+
 @pytest.mark.parametrize("mode", ["append", "overwrite", wap.upsert("id")], ids=str)
 def test_no_rows_at_all_can_be_published(catalog, mode):
     publish(catalog, orders(1))
