@@ -1,12 +1,25 @@
 """Explorers: the same picture with and without sliders, and really moved in a browser."""
 
+import base64
+import io
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 
-from dataops_lib import plots, widgets
+from dataops_lib import plots, replay, slo_plots, spending, teams, widgets
+from dataops_lib.observe import Observed
 
 mpl.use("agg")
+BIN = Path(sys.executable).parent
 
 
 @pytest.fixture
@@ -74,3 +87,111 @@ def test_targets_begin_at_the_team_s_own():
 def test_a_start_that_is_none_of_the_values_is_refused():
     with pytest.raises(ValueError, match="none of its values"):
         widgets.Slider("height", (1, 2), 3)
+
+
+# -- the same in a browser: JupyterLab on a copy of notebook 03, moved by keyboard alone
+
+NOTEBOOK = teams.HOME / "notebooks" / "03_error_budget_exploration.ipynb"
+TOKEN = "only-for-this-test"
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """The address of a JupyterLab that serves a copy of the notebook and knows nothing else."""
+    replay.ensure(["flights", "orders"])
+    shutil.copy(NOTEBOOK, tmp_path / "copy.ipynb")
+    settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--expose-app-in-browser", f"--ServerApp.root_dir={tmp_path}"]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
+    environment = os.environ | {name: str(tmp_path / where) for name, where in places.items()}
+    with (tmp_path / "lab.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env=environment
+            | {widgets.SWITCH: "1", "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield f"http://127.0.0.1:{port}/lab/tree/copy.ipynb?token={TOKEN}"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)  # the server's own group: its kernels go too
+            process.wait(20)
+
+
+def opened(page, address):
+    """Go to JupyterLab as soon as it answers, and run all cells of the notebook."""
+    for _ in range(60):
+        try:
+            page.goto(address, wait_until="commit", timeout=5_000)
+            break
+        except Exception:
+            time.sleep(0.5)
+    kernel = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
+    page.wait_for_function(f"{kernel}?.status === 'idle'", timeout=60_000)
+    # `void`: the command's own result is JupyterLab itself, which no test can carry across
+    page.evaluate("void window.jupyterapp.commands.execute('runmenu:run-all')")
+
+
+def expected(target):
+    """The picture of notebook 03 for a target, from the library alone: its words and pixels."""
+    from IPython.core.pylabtools import print_figure
+
+    team = teams.load("flights", as_of="2013-03-01")
+    account = spending.followed(spending.accounts(Observed(team)))
+    planted = spending.planted(team, account.slo.table)
+    figure = slo_plots.burndown(account.history, target, planted=planted).figure
+    return plots.alt_text(figure), pixels(print_figure(figure, fmt="png", dpi=figure.dpi))
+
+
+def pixels(png):
+    return plt.imread(io.BytesIO(png))
+
+
+def difference(one, other):
+    """Mean difference of two pictures in [0, 1]; 1 when they are not of one size."""
+    return float(abs(one - other).mean()) if one.shape == other.shape else 1.0
+
+
+@pytest.mark.browser
+def test_an_arrow_key_moves_the_target_and_the_picture_is_the_library_s(lab):
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-quic"]
+        )
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        opened(page, lab)
+        explorer = page.locator(".dataops-explorer").first
+        explorer.locator("img").wait_for(timeout=120_000)
+        picture, words = explorer.locator("img"), explorer.locator("pre")
+        before = picture.get_attribute("src")
+        assert words.inner_text().strip() == expected("99%")[0]
+
+        handle = explorer.locator(".noUi-handle")
+        playwright.expect(handle).to_have_attribute("aria-label", "target")
+        handle.focus()
+        page.keyboard.press("ArrowRight")
+        playwright.expect(picture).not_to_have_attribute("src", before, timeout=30_000)
+        said, drawn = expected("99.5%")
+        playwright.expect(words).to_have_text(said, timeout=10_000)
+        shown = pixels(base64.b64decode(picture.get_attribute("src").partition(",")[2]))
+        # Mostly equal to the bit; the layout may differ by a rounding.
+        assert difference(shown, drawn) < 0.2 * difference(shown, expected("99%")[1])
+        browser.close()
