@@ -48,18 +48,12 @@ def budgets(tables: Sequence[Seen], rules: policy.Policy) -> tuple[Finding, ...]
 def decide(
     left: Sequence[Finding],
     incidents: Sequence[Incident],
-    step: Finding | None,
     people: Sequence[Person],
     as_of: date,
 ) -> tuple[Decision, ...]:
     """The decisions that this month's numbers ask for, most urgent first, at most three."""
     by, lead = as_of + TIME_TO_DECIDE, _lead(people)
     found = [*_spent(left, lead, by), *_repeated(incidents, lead, by), *_told(incidents, lead, by)]
-    if step is not None and step.status != "unknown":
-        start = step.next_step
-        found.append(
-            Decision("Take the next step of the assessment", step.evidence, lead, by, start)
-        )
     return tuple(found[:AT_MOST])
 
 

@@ -117,7 +117,8 @@ def decisions(diagnosis: Diagnosis) -> Html:
         "budget": headlines.budget_left(diagnosis),
         "incident": headlines.last_incident(diagnosis),
         "maturity": diagnosis.maturity.evidence if diagnosis.maturity else "not known: no answers",
-        "step": f"{step.next_step}; because {step.evidence}." if step else "not known: no answers.",
+        "step": step.next_step if step else "not known: no answers",
+        "why": step.evidence if step else "",
     }
     text = f"{len(diagnosis.decisions)} decisions. Worst budget: {values['budget']}"
     more = {"diagnosis": diagnosis, "day": headlines.day}

@@ -98,7 +98,7 @@ def diagnose(team: Team, days: int = diagnosis_.DAYS) -> Diagnosis:
         maturity=level,
         step=step,
         incidents=recent,
-        decisions=decisions.decide(left, recent, step, team.people, team.as_of),
+        decisions=decisions.decide(left, recent, team.people, team.as_of),
         simulated=team.example.simulated.strip() if team.example else "",
         provenance=provenance(team),
     )

@@ -1,0 +1,88 @@
+"""What page one asks a lead to decide: at most three things, each with its number."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from dataops_lib import decisions, diagnosis, playbook, policy, slo
+from dataops_lib.finding import Finding
+from dataops_lib.incident import Incident
+from dataops_lib.models import Person, Table
+from dataops_lib.sli import Measurement
+
+RULES = policy.load_policy(playbook.text("error_budget_policy.yaml"))
+DAY = datetime(2013, 2, 12, 11, tzinfo=UTC)
+AS_OF = date(2013, 3, 1)
+LEAD = (Person(name="Dora", role="data lead"),)
+TEXT = """\
+slos:
+  - name: t
+    tier: 1
+    freshness: {slo: "< 2 hours for 99% (30-day rolling)"}
+"""
+
+
+def seen(good, total=43_200.0, text=TEXT):
+    """A table of which `good` of `total` promised minutes were fresh."""
+    table = Table(name="t", pipeline="p", tier=1, owner="Ana", day_column="d", about="x")
+    minutes = diagnosis.Reading(Measurement(good, total), Measurement(good, total))
+    return diagnosis.Seen(table, {one.sli: one for one in slo.loads(text)}, {"freshness": minutes})
+
+
+def incident(**changes):
+    """An incident that the check `enough_rows` found."""
+    found = (Finding("enough_rows", "fail", "0 rows", "Wait for the file"),)
+    plain = Incident(
+        id="p-1", pipeline="p", tables=("t",), kind="blocked", due_at=DAY, started_at=DAY,
+        detected_at=DAY, detected_by="audit", acknowledged_at=None,
+        resolved_at=DAY + timedelta(hours=1), severity=None, slo_missed=False, sla_breached=False,
+        findings=found, planted=None, runs=(), disturbances=(), signs=(), last_good_at=None,
+        until=DAY + timedelta(days=1),
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def test_half_of_a_one_percent_month_is_half_of_7_2_hours():
+    left = decisions.budgets([seen(43_200 - 216)], RULES)
+    assert left[0].numbers["remaining_ratio"] == pytest.approx(0.5)
+    assert "3.6 of 7.2 hours spent in 30 days" in left[0].evidence
+
+
+def test_an_overspent_budget_is_not_cut_off_at_zero_and_stops_features():
+    left = decisions.budgets([seen(43_200 - 864)], RULES)
+    assert left[0].numbers["remaining_ratio"] == pytest.approx(-1)
+    first = decisions.decide(left, [], LEAD, AS_OF)[0]
+    assert (first.what, first.who) == ("Stop feature work on t", "data lead")
+    assert "overspent by 100%" in first.why
+    assert first.by == date(2013, 3, 8)
+
+
+def test_budgets_come_worst_first():
+    left = decisions.budgets([seen(43_200), seen(43_200 - 864), seen(43_200 - 216)], RULES)
+    assert [round(one.numbers["remaining_ratio"], 2) for one in left] == [-1, 0.5, 1]
+
+
+def test_a_table_without_a_promised_share_or_without_minutes_has_no_budget():
+    without = TEXT.replace(" for 99% (30-day rolling)", "")
+    assert decisions.budgets([seen(43_200, text=without)], RULES) == ()
+    assert decisions.budgets([replace(seen(1), readings={})], RULES) == ()
+
+
+def test_a_check_that_failed_in_two_incidents_asks_for_a_contract_with_the_source():
+    assert decisions.decide([], [incident()], LEAD, AS_OF) == ()
+    asked = decisions.decide([], [incident(), incident(id="p-2")], LEAD, AS_OF)
+    assert [one.what for one in asked] == ["Agree on deliveries with the source team"]
+    assert "enough_rows failed in 2 of 2 incidents" in asked[0].why
+
+
+def test_an_incident_that_a_consumer_noticed_first_asks_for_alerts():
+    asked = decisions.decide([], [incident(detected_by="consumer", findings=())], LEAD, AS_OF)
+    assert "1 of 1 incidents" in asked[0].why
+
+
+def test_there_are_never_more_than_three_and_none_without_a_reason():
+    told = [incident(id=str(n), detected_by="consumer") for n in range(4)]
+    left = decisions.budgets([seen(0.0)], RULES)
+    assert len(decisions.decide(left, told, LEAD, AS_OF)) == 3
+    assert decisions.decide([], [], (), AS_OF) == ()
