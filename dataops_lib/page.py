@@ -119,6 +119,7 @@ def decisions(diagnosis: Diagnosis) -> Html:
         "maturity": diagnosis.maturity.evidence if diagnosis.maturity else "not known: no answers",
         "step": step.next_step if step else "not known: no answers",
         "why": step.evidence if step else "",
+        "gate": diagnosis.maturity.next_step if diagnosis.maturity else "",
     }
     text = f"{len(diagnosis.decisions)} decisions. Worst budget: {values['budget']}"
     more = {"diagnosis": diagnosis, "day": headlines.day}

@@ -1,6 +1,7 @@
 """The sample report in docs/ is what the report says today."""
 
 import re
+from html import unescape
 from pathlib import Path
 
 from dataops_lib import page, report, teams
@@ -11,7 +12,7 @@ SAMPLE = Path(__file__).parents[1] / "docs" / "sample_report.html"
 def words(html):
     """The text of a piece of HTML, in one line."""
     text = re.sub(r"<style>.*?</style>", " ", html, flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 
 def test_the_sample_report_says_what_the_report_says_today():
