@@ -7,6 +7,7 @@ import io
 import tokenize
 from collections import Counter
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ IMPURE_CALLS = {"now", "utcnow", "today", "open", "read_text", "write_text", "re
 # ---- what the tests look at
 
 
+@cache
 def modules(library: Path) -> dict[str, ast.Module]:
     """Name -> syntax tree of every module; `__init__` says what the whole is, and has no tier."""
     paths = sorted(path for path in library.glob("*.py") if path.stem != "__init__")

@@ -223,14 +223,6 @@ def test_a_diagnosis_holds_no_path_and_no_snapshot_id(flights):
         assert str(snapshot) not in text
 
 
-def test_two_builds_of_one_team_give_the_same_diagnosis(flights, tmp_path, copy_team):
-    from dataops_lib import replay, teams
-
-    replay.build(copy_team(tmp_path, "flights"))
-    again = teams.load("flights", root=tmp_path)
-    assert report.diagnose(again).as_dict() == report.diagnose(flights.load()).as_dict()
-
-
 def test_tiles_and_findings_are_found_by_name(flights):
     found = report.diagnose(flights.load())
     assert found.tile("success").label == "Runs that published first time"

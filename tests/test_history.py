@@ -158,7 +158,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_on_the_lines_they_stand_on():
 
 @pytest.mark.deep
 @given(st.text("run_id,pieltabsu\n\r\"'\x000123-:TZ\ufeff", max_size=120), st.booleans())
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=3000)
 def test_any_text_is_a_history_or_a_list_of_problems(text, with_header):
     try:
         history.loads(HEADER * with_header + text, RUNS, "runs.csv")
@@ -192,7 +192,7 @@ rows = st.lists(
 
 
 @given(rows)
-@settings(deadline=None)
+@settings(max_examples=40)
 def test_what_is_written_is_read_back(given_rows):
     frame = history.frame(given_rows, RUNS)
     again = history.loads(history.dumps(frame, RUNS), RUNS, "runs.csv")
@@ -247,7 +247,7 @@ def test_a_publish_is_not_known_before_it_happened_even_if_the_log_has_no_end_ti
 
 
 @given(rows, times)
-@settings(deadline=None)
+@settings(max_examples=40)
 def test_nothing_that_is_known_lies_in_the_future(given_rows, moment):
     known = history.known_at(history.frame(given_rows, RUNS), moment)
     for column in ("due_at", "started_at", "finished_at", "published_at"):

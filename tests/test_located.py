@@ -54,7 +54,7 @@ def test_what_is_missing_gets_the_line_of_its_nearest_parent():
         max_leaves=12,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_values_are_those_of_plain_yaml_and_each_path_leads_to_one(data):
     import io
 
@@ -169,7 +169,7 @@ def test_a_password_is_never_repeated_by_a_message_about_yaml(text):
 
 @pytest.mark.deep
 @given(st.text("ab:-[]{}&*!'\"|>%@`#,?\n\t 019.\x00\ufeff\ud83d", max_size=60))
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=3000)
 def test_any_text_is_read_or_refused(text):
     try:
         located.loads(text, "x.yaml")

@@ -426,9 +426,7 @@ def walked(runs, table, grace, end):
 
 
 @given(attempts)
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_history_gives_the_same_by_the_tile_its_query_and_a_walk(shop, drawn):
     (shop / "runs.csv").unlink(missing_ok=True)
     drawn = [(t, d, late - late % 5, status, first) for t, d, late, status, first in drawn]

@@ -129,7 +129,7 @@ def test_only_what_was_audited_counts_as_a_publish(con):
         st.tuples(st.none() | st.integers(0, 9), st.none() | st.text("ab", max_size=2)), max_size=8
     )
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_filled_cells_are_those_that_are_not_null(rows):
     with duckdb.connect() as con:
         con.execute(
