@@ -248,6 +248,13 @@ def test_a_backfill_of_an_older_day_does_not_refresh(shop):
     assert list(Observed(load(shop)).versions("a")["at"].dt.day) == [4]
 
 
+def test_the_same_day_published_again_does_not_refresh_either(shop):
+    text = logged("a", "04T11:00", "04T11:00", "04T11:05")
+    text += logged("a", "04T11:00", "05T13:00", "05T13:30")
+    (shop / "runs.csv").write_text(HEADER + text)
+    assert list(Observed(load(shop)).versions("a")["at"].dt.day) == [4]
+
+
 def test_before_the_first_due_time_nothing_was_promised_and_nothing_is_measured(shop):
     (shop / "runs.csv").write_text(HEADER)
     diagnosis = report.diagnose(load(shop, "2026-03-03"))
