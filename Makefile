@@ -53,7 +53,8 @@ ifeq ($(NOTEBOOKS),)
 notebooks_strictly = echo "notebooks/ holds no notebook yet: nothing was compared"
 else
 notebooks_strictly = $(BIN)/pytest -q -o addopts= --nbval --nbval-current-env \
-	--nbval-cell-timeout=120 -n 2 --dist loadscope $(NOTEBOOKS)
+	--nbval-cell-timeout=120 -n 2 --dist loadscope \
+	--nbval-sanitize-with tests/nbval_sanitize.cfg $(NOTEBOOKS)
 endif
 
 test-deep: .venv  ## the long kills, races and fuzzing

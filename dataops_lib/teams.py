@@ -266,7 +266,11 @@ def _audits(build: Path | None) -> dict[str, tuple[Finding, ...]]:
     if build is None:
         return {}
     blocked = json.loads((build / "blocked.json").read_text(encoding="utf-8"))
-    return {row["run_id"]: tuple(Finding(**one) for one in row["findings"]) for row in blocked}
+    found: dict[str, tuple[Finding, ...]] = {}
+    for row in blocked:  # one run loads several tables, and more than one can be blocked
+        earlier = found.get(row["run_id"], ())
+        found[row["run_id"]] = (*earlier, *(Finding(**one) for one in row["findings"]))
+    return found
 
 
 def local_catalog(build: Path) -> Catalog:
