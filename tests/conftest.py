@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -65,6 +66,11 @@ class Replayed:
         from dataops_lib import teams
 
         return teams.load(self.name, as_of=as_of, root=self.root)
+
+
+def hear_interrupts() -> None:
+    """For a child that is to hear Ctrl-C: a shell starts background jobs deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def copied_team(

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from conftest import hear_interrupts
 
 from dataops_lib import cli
 
@@ -149,7 +150,12 @@ def test_a_report_whose_folder_cannot_be_written_exits_with_1(bare, tmp_path):
 def test_control_c_in_the_middle_leaves_no_half_report(bare, tmp_path):
     command = [DATAOPS, "report", "bare", "--page-one", "--teams-dir", bare, "--out", tmp_path]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("bare/.part-*")) and time.monotonic() < deadline:

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import duckdb
 import pandas as pd
 import pytest
-from conftest import CLONE, FAULTS, NO_FAULTS
+from conftest import CLONE, FAULTS, NO_FAULTS, hear_interrupts
 
 from dataops_lib import contract, history, observe, replay, stage, teams, warehouse
 from dataops_lib.errors import DataError, TeamError
@@ -65,9 +65,8 @@ def runs_of(build):
 
 
 def child(folder, **more):
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True, **more
-    )
+    options = {"stdout": subprocess.PIPE, "text": True, "preexec_fn": hear_interrupts} | more
+    return subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], **options)
 
 
 def builds(folder):
