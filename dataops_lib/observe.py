@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -18,7 +20,7 @@ from dataops_lib.audit import quoted
 from dataops_lib.diagnosis import Reading, Seen
 from dataops_lib.errors import DataError
 from dataops_lib.incident import Incident
-from dataops_lib.objective import SLO, Objective
+from dataops_lib.objective import SLO, Minutes, Objective
 from dataops_lib.teams import Team
 from dataops_lib.windows import Window, midnight
 
@@ -39,6 +41,7 @@ class Observed:
         self.window = team.window(days)
         self._due: dict[str, list[datetime]] = {}
         self._versions: dict[str, pd.DataFrame] = {}
+        self._landings: dict[str, pd.DataFrame] = {}
 
     @cached_property
     def tables(self) -> dict[str, tuple[Table, int]]:
@@ -115,14 +118,8 @@ class Observed:
         """What was observed of every table, in order of tier and name."""
         ordered = sorted(self.team.tables, key=lambda table: (table.tier, table.name))
         return tuple(
-            Seen(
-                facts,
-                self.promises(facts.name),
-                self.readings(facts.name),
-                self.fresh_days(facts.name),
-                self.publishes(facts.name),
-            )
-            for facts in ordered
+            Seen(facts, self.promises(n), self.readings(n), self.fresh_days(n), self.publishes(n))
+            for facts, n in ((facts, facts.name) for facts in ordered)
         )
 
     def readings(self, table: str) -> dict[str, Reading]:
@@ -154,10 +151,10 @@ class Observed:
         return objective.period.window(self.team.as_of, self.team.zone)
 
     def versions(self, table: str) -> pd.DataFrame | None:
-        """Publishes of `table` that moved it forward: at, good_until; None when nothing is known.
+        """Publishes that moved `table` forward: due_at, at, good_until; None when nothing is known.
 
         A publish for an older due time than one already there is a backfill: it does not refresh.
-        A version is good until `grace` after the next due time.
+        A version is good until `grace` after its successor was due, whenever it came itself.
         """
         runs = self.team.runs
         if runs is None:
@@ -170,10 +167,12 @@ class Observed:
         published = runs[runs["published_at"].notna()].sort_values("published_at")
         newest = published["due_at"].cummax().shift()
         moved = published[newest.isna() | (published["due_at"] > newest)]
-        at = [moment.to_pydatetime() for moment in moved["published_at"]]
         due, grace = self.due(table), self.grace(table)
-        following = [next((d for d in due if d > t), self.window.end) for t in at]
-        return pd.DataFrame({"at": at, "good_until": [moment + grace for moment in following]})
+        rows = []
+        for due_at, at in zip(moved["due_at"], moved["published_at"], strict=True):
+            succeeded = next((moment for moment in due if moment > due_at), self.window.end)
+            rows.append((due_at, at, max(at, succeeded + grace)))
+        return pd.DataFrame(rows, columns=["due_at", "at", "good_until"])
 
     def freshness(
         self, table: str, window: Window, objective: Objective | None = None
@@ -183,13 +182,40 @@ class Observed:
         versions, promised = self.versions(table), self._promised(table, window, grace)
         if versions is None or promised is None:
             return None
-        due = self.due(table)
+        span: dict[str, Any] = {"start": promised.start, "end": promised.end}
         minutes = sli.lateness(
-            versions["at"], due, start=promised.start, end=promised.end, grace=grace
+            versions["at"], self.due(table), **span, grace=grace, landed_for=versions["due_at"]
         )
-        good, total, unknown = minutes.good, minutes.total, minutes.unknown
-        seen = minutes.observations
-        return sli.Measurement(good, total, unknown, "run history", minutes.how, seen)
+        how, seen = minutes.how, minutes.observations
+        return sli.Measurement(minutes.good, minutes.total, 0, "run history", how, seen)
+
+    def landings(self, table: str) -> pd.DataFrame | None:
+        """published_at, newest_event_at and how of each publish before `as_of`; None without it."""
+        if table not in self.tables:
+            return None
+        if table not in self._landings:
+            day = self.team.table(table).day_column
+            zone, until = self.team.zone, self.team.as_of_at
+            found = warehouse.reached(self.tables[table][0], day, zone=zone, until=until)
+            self._landings[table] = found
+        return self._landings[table]
+
+    def ages(
+        self, table: str, window: Window, *, landing: timedelta, content: timedelta
+    ) -> dict[str, Minutes]:
+        """Minutes in which the last publish was at most `landing` old, the newest record `content`.
+
+        Two SLIs: the pipeline's clock and the reader's. Empty when nothing is known or promised.
+        """
+        landings, promised = self.landings(table), self._promised(table, window, self.grace(table))
+        if landings is None or promised is None:
+            return {}
+        span: dict[str, Any] = {"start": promised.start, "end": promised.end}
+        found = {"landing age": sli.freshness(landings["published_at"], **span, max_age=landing)}
+        if landings.empty or landings["newest_event_at"].notna().any():
+            newest = sli.content_freshness(landings, **span, max_age=content)
+            found["content age"] = replace(newest, source=" and ".join(set(landings["how"])))
+        return found
 
     def fresh_days(self, table: str) -> sli.Measurement | None:
         """Days of the period on which `table` was never later than its SLO allows."""
@@ -263,9 +289,8 @@ class Observed:
         promise = self.promises(table).get("freshness")
         slo = _limit(promise.objective) if promise else None
         sla = _limit(promise.sla) if promise and promise.sla else None
-        return incident.Promise(
-            self.team.table(table).pipeline, table, tuple(self.due(table)), slo, sla
-        )
+        pipeline = self.team.table(table).pipeline
+        return incident.Promise(pipeline, table, tuple(self.due(table)), slo, sla)
 
     @cached_property
     def _severities(self) -> policy.Severities:
@@ -323,11 +348,8 @@ class Observed:
     def queries(self) -> dict[str, str]:
         """The SQL that recomputes each tile, to be run on `connect()`."""
         first = [facts.name for facts in self.team.tables if facts.tier == 1]
-        required = {
-            facts.name: self.required(facts.name)
-            for facts in self.team.tables
-            if self.required(facts.name)
-        }
+        named = {facts.name: self.required(facts.name) for facts in self.team.tables}
+        required = {table: columns for table, columns in named.items() if columns}
         return {
             "freshness": queries.fresh_days(first) if first else "",
             "success": queries.first_attempts(self.window),
@@ -352,19 +374,14 @@ class Observed:
             if (frame := self.versions(name)) is not None:
                 versions.append(frame.assign(table=name))
         expected = [
-            {
-                "table": facts.name,
-                "tier": facts.tier,
-                "due_at": due,
-                "grace": self.grace(facts.name),
-            }
-            for facts in self.team.tables
-            for due in self.due(facts.name)
+            {"table": one.name, "tier": one.tier, "due_at": due, "grace": self.grace(one.name)}
+            for one in self.team.tables
+            for due in self.due(one.name)
         ]
         frames = {"expected": pd.DataFrame(expected), "days": pd.DataFrame(days)}
         if versions:
             found = pd.concat(versions, ignore_index=True)
-            times = {"at": "datetime64[us, UTC]", "good_until": "datetime64[us, UTC]"}
+            times = dict.fromkeys(("due_at", "at", "good_until"), "datetime64[us, UTC]")
             frames["versions"] = found.astype(times)  # also when nothing was ever published
         if self.team.runs is not None:
             frames["runs"] = self.team.runs

@@ -1,8 +1,8 @@
 """Domain: the SQL that recomputes each tile of page one from a team's run history and tables.
 
 The queries read `runs` (the run history), `expected` ("table", tier, due_at, grace),
-`versions` ("table", "at", good_until), `days` ("table", day, starts_at, ends_at), and the published
-tables; `observe.Observed.connect()` has all of them. Each returns one row: good, total.
+`versions` ("table", due_at, "at", good_until), `days` ("table", day, starts_at, ends_at), and the
+published tables; `observe.Observed.connect()` has all of them. Each returns one row: good, total.
 """
 
 from __future__ import annotations

@@ -140,8 +140,10 @@ def spells(account: Account | None, observed: Observed) -> list[Window]:
     if versions is None or versions.empty or slo.sli != "freshness":
         return []
     window = slo.period.window(observed.team.as_of, observed.team.zone)
-    ends = [*versions["at"].iloc[1:], window.end]
-    pairs = zip(versions["good_until"], ends, strict=True)
+    # A version that was stale when it came ends no stretch.
+    fresh = versions[versions["good_until"] > versions["at"]]
+    ends = [*fresh["at"].iloc[1:], window.end]
+    pairs = zip(fresh["good_until"], ends, strict=True)
     cut = ((max(start, window.start), min(end, window.end)) for start, end in pairs)
     return [Window(_utc(start), _utc(end)) for start, end in cut if start < end]
 

@@ -7,18 +7,20 @@ view(con, name, table, *, snapshot_id=None) -> Source
 landings(table) -> DataFrame(run_id, due_at, staged_at, published_at, snapshot_id, rows_added,
                              rows_total, source)
 column_counts(table, columns, *, snapshot_id=None) -> DataFrame(column, rows, missing, how, why)
+reached(table, column, *, zone, until) -> DataFrame(published_at, newest_event_at, how)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.conversions import from_bytes
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
@@ -32,6 +34,7 @@ from dataops_lib.measuring import Audited, measure
 from dataops_lib.reading import Source
 from dataops_lib.runs import TAG, time_of, told
 from dataops_lib.verdict import judge
+from dataops_lib.windows import midnight
 
 # pyiceberg copies all metadata on every commit: keep few old versions and few manifests.
 TABLE_PROPERTIES = {
@@ -230,3 +233,58 @@ def _scan_missing(
         reading.source(table, tasks, Schema(*fields)).create(con, "this")
         total, *missing = con.execute(f"SELECT {', '.join(parts)} FROM this").fetchall()[0]
     return {f.name: (total, count) for f, count in zip(fields, missing, strict=True)}
+
+
+def reached(table: Table, column: str, *, zone: str, until: datetime) -> pd.DataFrame:
+    """How far each publish before `until` brought the data, by a date or time `column`.
+
+    Returns
+    -------
+    DataFrame
+        published_at, newest_event_at (UTC; NaT without rows) and how, "metadata" or "scan". A day
+        stands for its end in `zone`, and while it is not over for the time of the publish.
+    """
+    rows = []
+    for landing in landings(table).to_dict("records"):
+        at = landing["published_at"]
+        if at < until:
+            largest, how = _newest(table, column, int(landing["snapshot_id"]))
+            if largest is not None and not isinstance(largest, datetime):
+                begins, ends = (midnight(largest + timedelta(days=n), zone) for n in (0, 1))
+                largest = max(begins, min(ends, at.to_pydatetime()))
+            rows.append((at, largest, how))
+    frame = pd.DataFrame(rows, columns=["published_at", "newest_event_at", "how"])
+    times = dict.fromkeys(("published_at", "newest_event_at"), "datetime64[us, UTC]")
+    return frame.astype(times)
+
+
+def _newest(table: Table, column: str, snapshot_id: int) -> tuple[date | datetime | None, str]:
+    """Files name the largest value of a column; with delete files that row may be gone."""
+    schema = reading.schema_of(table, snapshot_id)
+    if column not in schema.column_names:  # it came later
+        return None, "metadata"
+    field = schema.find_field(column)
+    tasks = [t for t in reading.plan(table, snapshot_id) if t.file.record_count]
+    bounds = [(task.file.upper_bounds or {}).get(field.field_id) for task in tasks]
+    kind = str(field.field_type)
+    exact = kind in ("date", "timestamp", "timestamptz") and None not in bounds
+    if exact and not any(task.delete_files for task in tasks):
+        values: Any = [from_bytes(field.field_type, one) for one in bounds if one]  # type: ignore[arg-type]
+        if not values:
+            return None, "metadata"
+        largest = max(values)
+        if kind == "date":
+            return date(1970, 1, 1) + timedelta(days=largest), "metadata"
+        return _utc(largest), "metadata"
+    name = quoted(column)
+    largest = f"epoch_us(max({name}))" if kind.startswith("timestamp") else f"max({name})"
+    with reading.connect() as con:
+        reading.source(table, tasks, Schema(field)).create(con, "this")
+        found = con.execute(f"SELECT {largest} FROM this").fetchall()[0][0]
+    if isinstance(found, int) and kind.startswith("timestamp"):
+        found = _utc(found)
+    return (found if isinstance(found, date) else None), "scan"
+
+
+def _utc(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from dataops_lib import history, report, teams, warehouse
+from dataops_lib import history, report, sli, teams, warehouse
 from dataops_lib.errors import DataError
 from dataops_lib.observe import Observed
 
@@ -255,6 +255,41 @@ def test_the_same_day_published_again_does_not_refresh_either(shop):
     assert list(Observed(load(shop)).versions("a")["at"].dt.day) == [4]
 
 
+def test_a_version_that_comes_after_the_next_due_time_is_fresh_only_until_the_grace_of_that(shop):
+    text = logged("a", "03T11:00", "03T11:00", "03T11:05")
+    text += logged("a", "04T11:00", "05T11:20", "05T11:30")  # due at 11:00 was the next one by then
+    text += logged("a", "05T11:00", "05T14:50", "05T15:00")
+    (shop / "runs.csv").write_text(HEADER + text)
+    observed = Observed(load(shop, "2026-03-06"))
+    objective = observed.promises("a")["freshness"].objective
+    day = dict(observed.window.days("America/New_York"))[date(2026, 3, 5)]
+    found = observed.freshness("a", day, objective)
+    # bad from midnight (05:00 UTC) to 11:30, and again from 13:00, due plus two hours, to 15:00
+    assert found.total - found.good == 390 + 120
+    assert (
+        recomputed(observed)["freshness"] == measured(report.diagnose(observed.team))["freshness"]
+    )
+
+
+def test_a_version_that_comes_before_it_is_due_counts_for_its_own_due_time(shop):
+    text = logged("a", "03T11:00", "03T10:30", "03T10:40")
+    (shop / "runs.csv").write_text(HEADER + text)
+    observed = Observed(load(shop, "2026-03-04"))
+    assert (observed.fresh_days("a").good, observed.fresh_days("a").total) == (1, 1)
+
+
+def test_a_version_that_is_too_late_to_be_fresh_at_all_makes_no_minute_good(shop):
+    text = logged("a", "03T11:00", "05T14:00", "05T14:05")  # the next was due at 11:00 on the 4th
+    (shop / "runs.csv").write_text(HEADER + text)
+    observed = Observed(load(shop, "2026-03-06"))
+    versions = observed.versions("a")
+    assert list(versions["good_until"]) == list(versions["at"])
+    assert observed.readings("a")["freshness"].shown.good == 0
+    assert (
+        recomputed(observed)["freshness"] == measured(report.diagnose(observed.team))["freshness"]
+    )
+
+
 def test_before_the_first_due_time_nothing_was_promised_and_nothing_is_measured(shop):
     (shop / "runs.csv").write_text(HEADER)
     diagnosis = report.diagnose(load(shop, "2026-03-03"))
@@ -417,13 +452,13 @@ def frame_of(drawn):
 
 
 def walked(runs, table, grace, end):
-    """Days without a stale minute: a version is good until `grace` after the next due time."""
+    """Days without a stale minute: a version is good until `grace` after its successor was due."""
     landed, newest = [], None
     mine = runs[(runs["table"] == table) & runs["published_at"].notna()]
     for at, due in sorted(zip(mine["published_at"], mine["due_at"], strict=True)):
         if newest is None or due > newest:
             newest = due
-            landed.append((at, min([d for d in DUE if d > at], default=end) + grace))
+            landed.append((at, min([d for d in DUE if d > due], default=end) + grace))
     good, bad, minute = set(), set(), DUE[0] + grace
     while minute < end:
         last = [until for at, until in landed if at <= minute]
@@ -433,6 +468,8 @@ def walked(runs, table, grace, end):
 
 
 @given(attempts)
+@example([("a", 1, 0, "published", True), ("a", 2, 30 * 60, "published", True)])  # after its next
+@example([("b", 1, 0, "published", True), ("b", 2, 50 * 60, "published", True)])  # stale at once
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_history_gives_the_same_by_the_tile_its_query_and_a_walk(shop, drawn):
     (shop / "runs.csv").unlink(missing_ok=True)
@@ -478,3 +515,96 @@ def test_a_promise_is_held_over_its_own_period_not_the_reports(flights):
     assert (shown.shown.total, shown.against_slo.total) == (5, 10)
     promise = observed.promises("fct_flights")["pipeline_success_rate"].objective
     assert promise.target == Decimal("0.95")
+
+
+# ---- how old a table is, by two clocks
+
+
+def test_landing_age_and_content_age_are_measured_from_the_published_tables(flights):
+    observed = Observed(flights.load())
+    landings = observed.landings("fct_flights")
+    with observed.connect() as connection:
+        ((newest,),) = connection.execute("SELECT max(flight_date) FROM fct_flights").fetchall()
+    end_of_day = datetime.combine(newest + timedelta(days=1), time(0), NEW_YORK)
+    assert landings["newest_event_at"].max() == end_of_day.astimezone(UTC)
+    assert set(landings["how"]) == {"metadata"}
+    published = sorted(moment(row["published_at"]) for row in rows_of(flights)
+                       if row["table"] == "fct_flights" and row["published_at"])  # fmt: skip
+    assert list(landings["published_at"]) == published
+    limits = {"landing": timedelta(hours=26), "content": timedelta(hours=32)}
+    found = observed.ages("fct_flights", observed.window, **limits)
+    assert list(found) == ["landing age", "content age"]
+    assert found["landing age"].total == found["content age"].total
+    assert {one.source for one in found.values()} == {"metadata"}
+
+
+def test_ages_know_nothing_of_what_was_published_after_as_of(flights):
+    early = Observed(flights.load("2013-02-08")).landings("fct_flights")
+    late = Observed(flights.load()).landings("fct_flights")
+    assert len(early) == (late["published_at"] < datetime(2013, 2, 8, 5, tzinfo=UTC)).sum()
+    assert 0 < len(early) < len(late)
+
+
+def test_a_job_that_publishes_the_same_rows_again_keeps_its_landing_age_only(lake):
+    catalog = warehouse.open(load(lake))
+    table = catalog.load_table("marts.a")
+    table.append(pa.table({"day": pa.array([], pa.date32()), "x": pa.array([], pa.int64())}))
+    team = tomorrow_of(today(lake))
+    observed = Observed(team)
+    landings = observed.landings("a")
+    assert len(landings) == 2
+    assert landings["newest_event_at"].nunique() == 1  # the end of 3 March 2026, in New York
+    assert landings["newest_event_at"][0] == datetime(2026, 3, 4, 5, tzinfo=UTC)
+    window = observed.window
+    found = observed.ages("a", window, landing=timedelta(days=9), content=timedelta(days=1))
+    assert found["landing age"].good > 0
+    assert found["content age"].good == 0  # its newest record is far older than a day
+
+
+def test_a_time_is_scanned_where_metadata_cannot_tell_and_a_day_to_come_stays_ahead(lake):
+    catalog = warehouse.open(load(lake))
+    at = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    rows = pa.table({"at": pa.array([at, None]), "day": pa.array([date(2099, 1, 1), None])})
+    table = warehouse.create_table(catalog, "marts.b", rows.schema)
+    table.append(rows)
+    table.append(rows.slice(1))  # only NULL: this file names no largest value
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    found = warehouse.reached(table, "at", zone="UTC", until=later)
+    assert list(found["newest_event_at"]) == [at, at]
+    assert list(found["how"]) == ["metadata", "scan"]
+    future = warehouse.reached(table, "day", zone="UTC", until=later)["newest_event_at"]
+    assert future[0] == datetime(2099, 1, 1, tzinfo=UTC)
+    none = warehouse.reached(table, "nowhere", zone="UTC", until=later)
+    assert none["newest_event_at"].isna().all()
+
+
+def test_without_a_readable_day_column_content_age_is_unknown_not_zero(lake):
+    text = (lake / "team.yaml").read_text().replace("day_column: day", "day_column: dag")
+    (lake / "team.yaml").write_text(text)
+    observed = Observed(tomorrow_of(today(lake)))
+    limits = {"landing": timedelta(days=9), "content": timedelta(days=9)}
+    assert list(observed.ages("a", observed.window, **limits)) == ["landing age"]
+    assert observed.ages("b", observed.window, **limits) == {}
+
+
+@pytest.mark.parametrize("team", ["flights", "orders"])
+def test_every_sli_measures_every_table_of_the_example_catalogs_by_one_signature(request, team):
+    loaded = request.getfixturevalue(team).load()
+    observed = Observed(loaded)
+    for facts in loaded.tables:
+        for one in sli.of_table(facts.owner):
+            value = one.measure(facts.name, as_of=loaded.as_of_at, connection=observed)
+            assert one.owner == facts.owner
+            if one.unit == "hours":
+                assert 0 < value < 96
+            if one.name == "pipeline_success_rate":
+                assert value == observed.success(facts.name, observed.window)
+
+
+def test_slis_of_a_team_without_data_are_unknown(shop):
+    team = load(shop)
+    measured = [
+        one.measure("a", as_of=team.as_of_at, connection=Observed(team))
+        for one in sli.of_table("Ana")
+    ]
+    assert measured == [None] * 5

@@ -186,6 +186,53 @@ def test_a_landing_at_the_due_time_itself_is_the_one_that_was_due():
     assert minutes.good == 26 * 60
 
 
+def test_a_version_that_comes_after_its_successor_was_due_is_late_with_it():
+    due = [START, at(24), at(48)]
+    span = {"start": START, "end": at(48), "grace": 2 * HOUR}
+    landed = [START, at(24.5)]  # the second was due at hour 0, as the first: it refreshes nothing
+    assert sli.lateness(landed, due, **span, landed_for=[START, START]).good == 26 * 60
+    landed = [at(24.5)]  # alone it is good for the 90 minutes until its successor is late
+    assert sli.lateness(landed, due, **span, landed_for=[START]).good == 90
+    assert sli.lateness(landed, due, **span).good == 23.5 * 60  # taken for its successor
+
+
+def late_by_the_minute(landed, due, start, end, grace):
+    """Ask every minute whether some version was there that is not overdue yet."""
+    good, moment = 0, start
+    while moment < end:
+        there = [made_for for landing, made_for in landed if landing <= moment]
+        newest = max(there, default=None)
+        successor = next((d for d in due if newest is not None and d > newest), None)
+        good += newest is not None and (successor is None or moment < successor + grace)
+        moment += MINUTE
+    return good
+
+
+@settings(max_examples=30)
+@given(
+    drawn=st.lists(st.tuples(st.integers(0, 4), st.integers(-600, 4000)), max_size=6),
+    grace=st.integers(0, 600),
+    end=st.sampled_from([date(2013, 1, 8), date(2013, 3, 12), date(2013, 11, 5)]),
+)
+def test_lateness_agrees_with_asking_every_minute_on_weekdays_and_when_clocks_change(
+    drawn, grace, end
+):
+    window = rolling(end, days=4, zone=NEW_YORK)  # a weekend is in each, a change of clocks in two
+    due = due_times("0 6 * * 1-5", NEW_YORK, Window(window.start - 7 * DAY, window.end))[-5:]
+    landed = [(due[day % len(due)] + late * MINUTE, due[day % len(due)]) for day, late in drawn]
+    minutes = sli.lateness(
+        [landing for landing, _ in landed],
+        due,
+        start=window.start,
+        end=window.end,
+        grace=grace * MINUTE,
+        landed_for=[made_for for _, made_for in landed],
+    )
+    counted = late_by_the_minute(landed, due, window.start, window.end, grace * MINUTE)
+    assert minutes.good == counted
+    assert minutes.total == window.duration / MINUTE
+
+
 def publishes(*rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["published_at", "newest_event_at"])
 
@@ -214,6 +261,19 @@ def test_landing_age_and_content_age_tell_different_stories():
     span = {"start": START, "end": at(240)}
     assert sli.freshness(table["published_at"], **span, max_age=26 * HOUR).ratio == 1
     assert sli.content_freshness(table, **span, max_age=6 * DAY).ratio == 0
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(moments, moments), max_size=8), st.integers(1, 2000))
+def test_content_age_agrees_with_asking_every_minute(rows, age):
+    table = publishes(*rows)
+    minutes = sli.content_freshness(table, start=START, end=at(48), max_age=age * MINUTE)
+    good, moment = 0, START
+    while moment < at(48):
+        newest = max((min(event, came) for came, event in rows if came <= moment), default=None)
+        good += newest is not None and moment - newest < age * MINUTE
+        moment += MINUTE
+    assert (minutes.good, minutes.total) == (good, 2880)
 
 
 def test_a_record_from_the_future_does_not_stop_later_landings_from_counting():

@@ -129,6 +129,16 @@ def test_bad_minutes_come_in_one_stretch_for_each_incident():
     assert minutes == account(stand).spent
 
 
+def test_a_version_that_was_stale_when_it_came_does_not_cut_a_stretch_in_two():
+    stand = Stand(missed=[date(2013, 2, 10), date(2013, 2, 11)])
+    versions = stand.versions("fct_a")
+    came = pd.Timestamp("2013-02-11T12:00Z")
+    late = pd.DataFrame({"at": [came], "good_until": [came]})
+    stand.versions = lambda table: pd.concat([versions, late]).sort_values("at")
+    found = spending.spells(account(stand), stand)
+    assert [span.duration for span in found] == [timedelta(hours=46)]
+
+
 def test_minutes_look_more_certain_than_runs():
     stand = Stand(missed=[date(2013, 2, 10)])
     counted = spending.trials(account(stand), stand).set_index("counted in")
