@@ -122,6 +122,36 @@ def _ratio(target: SLO | Target) -> Decimal:
     return 1 - target.error_budget if isinstance(target, SLO) else as_target(target)
 
 
+def published() -> pd.DataFrame:
+    """Numbers that books, tools and the article print about budgets, and what they should be.
+
+    Returns where, what, printed and right, of which every right one is computed here. Sources:
+    *The Site Reliability Workbook*, chapter 5; pyrra-dev/pyrra@1ba95af slo/rules.go;
+    google/prometheus-slo-burn-example@f49fd5b; slo-generator 2.6 (rounds before it compares).
+    """
+    page = BurnRule(
+        name="page", set="service", severity="page", budget_share=Decimal("0.02"), source="5-8",
+        long_window=timedelta(hours=1), short_window=timedelta(minutes=5),
+    )  # fmt: skip
+    left = 100 * (1 - burn_rate(0.0005, "99.9%"))
+    rows = [
+        ("SRE Workbook", "burn rate of 1 failure in 10 at 99.9 %", 1000, burn_rate(0.1, "99.9%")),
+        ("Pyrra, comment", "days that a burn of 7 lasts, of 28", 5, 28 / 7),
+        ("Pyrra, comment", "days that a burn of 2 lasts, of 28", 10, 28 / 2),
+        ("burn example", "page factor over 28 days", 14.4, factor(page, timedelta(days=28))),
+        ("burn example", "budget left (%) at 0.05 % errors and 99.9 %", 99.95, left),
+        (
+            "slo-generator",
+            "budgets used at 0.104 % errors and 99.9 %",
+            1,
+            burn_rate(0.00104, "99.9%"),
+        ),
+        ("the article", "budget (%) of SLO 99.9 % with SLA 99.5 %", 0.4, 100 * (1 - 0.999)),
+        ("the article", "a z-score that a day can reach inside its week", 3, 6 / math.sqrt(7)),
+    ]
+    return pd.DataFrame(rows, columns=["where", "what", "printed", "right"])
+
+
 # The budget that is left ------------------------------------------------------------------------
 
 

@@ -180,39 +180,39 @@ def test_a_target_outside_0_and_1_is_refused_with_what_to_write(target):
         budget.remaining(1, 2, target)
 
 
-# Budgets of the usual windows in seconds, as every availability calculator prints them.
+# Budgets in seconds, as every availability calculator prints them: weeks, months, quarters, years.
+LENGTHS = (7, 28, 29, 30, 31, 90, 91, 92, 365, 366)  # days
 SECONDS = {
-    "90": (60480, 241920, 259200, 777600),
-    "95": (30240, 120960, 129600, 388800),
-    "98": (12096, 48384, 51840, 155520),
-    "99": (6048, 24192, 25920, 77760),
-    "99.5": (3024, 12096, 12960, 38880),
-    "99.9": (604.8, 2419.2, 2592, 7776),
-    "99.95": (302.4, 1209.6, 1296, 3888),
-    "99.99": (60.48, 241.92, 259.2, 777.6),
-    "99.999": (6.048, 24.192, 25.92, 77.76),
+    "90": (60480, 241920, 250560, 259200, 267840, 777600, 786240, 794880, 3153600, 3162240),
+    "95": (30240, 120960, 125280, 129600, 133920, 388800, 393120, 397440, 1576800, 1581120),
+    "98": (12096, 48384, 50112, 51840, 53568, 155520, 157248, 158976, 630720, 632448),
+    "99": (6048, 24192, 25056, 25920, 26784, 77760, 78624, 79488, 315360, 316224),
+    "99.5": (3024, 12096, 12528, 12960, 13392, 38880, 39312, 39744, 157680, 158112),
+    "99.9": (604.8, 2419.2, 2505.6, 2592, 2678.4, 7776, 7862.4, 7948.8, 31536, 31622.4),
+    "99.95": (302.4, 1209.6, 1252.8, 1296, 1339.2, 3888, 3931.2, 3974.4, 15768, 15811.2),
+    "99.99": (60.48, 241.92, 250.56, 259.2, 267.84, 777.6, 786.24, 794.88, 3153.6, 3162.24),
+    "99.999": (6.048, 24.192, 25.056, 25.92, 26.784, 77.76, 78.624, 79.488, 315.36, 316.224),
 }
 
 
 @pytest.mark.parametrize("percent", SECONDS)
 def test_the_seconds_of_every_availability_table_are_spent_exactly(percent):
-    for days, seconds in zip((7, 28, 30, 90), SECONDS[percent], strict=True):
+    for days, seconds in zip(LENGTHS, SECONDS[percent], strict=True):
         total = days * 86400
         assert budget.remaining(total - seconds, total, f"{percent}%") == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("percent", SECONDS)
+def test_the_calculator_gives_the_hours_of_every_availability_table(percent):
+    for days, seconds in zip(LENGTHS, SECONDS[percent], strict=True):
+        found = budget.calculate_error_budget(float(percent), days)
+        assert found["error_budget_hours"] == pytest.approx(seconds / 3600, abs=0.005)
+        assert found["error_budget_minutes"] == pytest.approx(seconds / 60, abs=0.05)
 
 
 def test_a_target_is_read_as_it_is_printed_not_as_binary_floats_have_it():
     assert 1 - as_target("99.9%") == Decimal("0.001")  # in floats 0.0009999999999999432
     assert as_target(0.999) == as_target("99.9%") == as_target(Decimal("0.999"))
-
-
-OTHER_WINDOWS = {29: 12528, 31: 13392, 91: 39312, 92: 39744, 365: 157680, 366: 158112}
-
-
-@pytest.mark.parametrize("days", OTHER_WINDOWS)
-def test_months_quarters_and_years_have_the_budget_of_their_own_length(days):
-    hours = budget.calculate_error_budget(99.5, days)["error_budget_hours"]
-    assert hours == pytest.approx(OTHER_WINDOWS[days] / 3600, abs=0.005)
 
 
 EXHAUSTED = [  # target, error ratio, minutes after which 30 days' budget is spent
@@ -239,6 +239,7 @@ WORKBOOK = [  # minutes of outage, error ratio, target: share of a 30-day budget
     (10, 0.001, 0.999, 0.0002314814814814815),
     (60, 1.0, 0.9, 0.013888888888888888),
     (60, 0.1, 0.999, 0.1388888888888889),
+    (15, 1.0, 0.999, 0.3472222222222222),  # three spikes of five minutes
 ]
 
 
@@ -331,12 +332,20 @@ CLEAN = {  # true rate: chance of a clean 7 and a clean 30 daily runs
 }
 
 
+RED_DAYS = {  # true rate: days of a year on which the 7-day SLO and the 30-day SLA are red
+    0.99: (24.79614801394868, 95.00936371327772),
+    0.995: (12.584963914538253, 50.95976995113594),
+    0.999: (2.5473477622326457, 10.7926969489737),
+}
+
+
 @pytest.mark.parametrize("rate", CLEAN)
 def test_the_looser_sla_of_the_articles_pair_is_red_more_often_than_its_slo(rate):
     options = {"success_rate": rate, "incidents_per_month": 0, "median_minutes": 1, "months": 10}
     week = budget.simulate(0.995, runs=7, **options).runs_met_exact
     month = budget.simulate(0.99, runs=30, **options).runs_met_exact
     assert (week, month) == pytest.approx(CLEAN[rate])
+    assert (365 * (1 - week), 365 * (1 - month)) == pytest.approx(RED_DAYS[rate])
 
 
 def test_a_month_has_no_more_bad_minutes_than_minutes():

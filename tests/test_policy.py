@@ -18,7 +18,7 @@ from dataops_lib.windows import Window, rolling
 settings.register_profile("patient", deadline=None)  # first imports are slow
 settings.load_profile("patient")
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MONTH = 30 * DAY
 TEXT = playbook.text("burn_rate_rules.yaml")
 SERVICE = {rule.name: rule for rule in policy.burn_rules(TEXT, "service")}
@@ -65,18 +65,101 @@ def test_the_presets_of_sloth_follow_from_their_shares(days, share, hours, facto
     assert policy.factor(made, days * DAY) == pytest.approx(factor)
 
 
-PYRRA_28_DAYS = [
-    (0.020833333333333332, 3600, 14),
-    (0.0625, 21600, 7),
-    (0.07142857142857142, 86400, 2),
-    (0.14285714285714285, 345600, 1),
+PAIRS = [(14.4, 60, 5), (6, 360, 30), (3, 1440, 120), (1, 4320, 360)]  # long and short, minutes
+
+
+def test_our_rules_for_services_are_the_window_pairs_that_sloth_generates():
+    found = [
+        (policy.factor(one, MONTH), one.long_window / MINUTE, one.short_window / MINUTE)
+        for one in SERVICE.values()
+    ]
+    assert found == [pytest.approx(pair) for pair in PAIRS]
+    assert [one.severity for one in SERVICE.values()] == ["page", "page", "ticket", "ticket"]
+
+
+PYRRA = [  # days of the window, long and short window and `for` (s), factor, budget at the long one
+    (28, 3600, 300, 120, 14, 0.020833333333333332),
+    (28, 21600, 1800, 900, 7, 0.0625),
+    (28, 86400, 7200, 3600, 2, 0.07142857142857142),
+    (28, 345600, 21600, 10800, 1, 0.14285714285714285),
+    (30, 3840, 300, 120, 14, 0.02074074074074074),
+    (30, 23160, 1920, 960, 7, 0.0625462962962963),
+    (30, 92580, 7740, 3840, 2, 0.07143518518518518),
+    (30, 370260, 23160, 11580, 1, 0.1428472222222222),
+    (14, 1800, 180, 60, 14, 0.020833333333333332),
+    (14, 10800, 900, 480, 7, 0.0625),
+    (14, 43200, 3600, 1800, 2, 0.07142857142857142),
+    (14, 172800, 10800, 5400, 1, 0.14285714285714285),
+    (7, 900, 60, 60, 14, 0.020833333333333332),
+    (7, 5400, 480, 240, 7, 0.0625),
+    (7, 21600, 1800, 900, 2, 0.07142857142857142),
+    (7, 86400, 5400, 2700, 1, 0.14285714285714285),
+    (90, 11580, 960, 360, 14, 0.020848765432098765),
+    (90, 69420, 5760, 2880, 7, 0.06249228395061728),
+    (90, 277740, 23160, 11580, 2, 0.07143518518518518),
+    (90, 1110840, 69420, 34740, 1, 0.14285493827160495),
 ]
 
 
-@pytest.mark.parametrize(("share", "seconds", "factor"), PYRRA_28_DAYS)
-def test_the_factors_of_pyrra_are_the_shares_that_they_spend(share, seconds, factor):
-    made = rule(share, timedelta(seconds=seconds), timedelta(seconds=seconds / 12))
-    assert policy.factor(made, 28 * DAY) == pytest.approx(factor)
+@pytest.mark.parametrize("preset", PYRRA)
+def test_the_factors_of_pyrra_are_the_shares_that_they_spend(preset):
+    days, long, short, _, factor, share = preset
+    made = rule(share, timedelta(seconds=long), timedelta(seconds=short))
+    assert policy.factor(made, days * DAY) == pytest.approx(factor)
+
+
+ABSENT = {0.95: 44, 0.99: 10, 0.995: 6, 0.999: 3}  # target: minutes until Pyrra calls it absent
+
+
+@pytest.mark.parametrize("target", ABSENT)
+def test_pyrra_waits_for_absence_as_long_as_its_first_rule_needs_for_a_total_outage(target):
+    days, long, short, waits, _, share = PYRRA[0]
+    made = rule(share, timedelta(seconds=long), timedelta(seconds=short))
+    detected = policy.detection_time(made, target, days * DAY)
+    assert round((detected + timedelta(seconds=waits)) / MINUTE) == ABSENT[target]
+
+
+def test_at_90_percent_the_rule_behind_pyrras_86_minutes_can_never_fire():
+    days, long, short, *_, share = PYRRA[0]
+    made = rule(share, timedelta(seconds=long), timedelta(seconds=short))
+    pyrra = 14 * (1 - 0.9) * 60 + 2  # 84 minutes of an hour's window, and two of waiting
+    assert pyrra == pytest.approx(86)
+    assert policy.detection_time(made, 0.9, days * DAY) is None
+    assert policy.check(made, 0.9, days * DAY).status == "fail"
+
+
+EXHAUSTS = [(14, 172800), (7, 345600), (2, 1209600), (1, 2419200)]  # factor, seconds of 28 days
+
+
+@pytest.mark.parametrize(("burn", "seconds"), EXHAUSTS)
+def test_a_steady_burn_exhausts_28_days_as_fast_as_pyrra_says(burn, seconds):
+    total, error = 28 * 86400, burn * 0.01
+    assert budget.burn_rate(error, 0.99) == pytest.approx(burn)
+    assert budget.remaining(total - error * seconds, total, 0.99) == pytest.approx(0, abs=1e-9)
+
+
+SLO_GENERATOR = [(3600, 9), (43200, 3), (604800, 1.5)]  # window (s) and burn over 28 days
+
+
+@pytest.mark.parametrize(("seconds", "burn"), SLO_GENERATOR)
+def test_the_default_policy_of_slo_generator_can_be_written_as_shares(seconds, burn):
+    window = timedelta(seconds=seconds)
+    made = rule(burn * (window / (28 * DAY)), window, window / 12)
+    assert policy.factor(made, 28 * DAY) == pytest.approx(burn)
+    assert policy.check(made, 1 - 1.01 / burn, 28 * DAY).status == "fail"
+    assert policy.check(made, 1 - 0.99 / burn, 28 * DAY).status == "ok"
+
+
+def test_its_fourth_step_that_waits_for_the_whole_budget_is_refused():
+    with pytest.raises(ValueError, match="less than 1"):
+        rule(1, 28 * DAY, 2 * DAY)
+
+
+def test_an_alert_needs_more_than_its_factor_not_just_as_much():
+    errors = pd.Series(0.144, index=pd.date_range("2026-01-01", periods=90, freq="1min", tz="UTC"))
+    made = rule(0.02, HOUR, 5 * MINUTE)
+    assert not policy.alerts(errors, made, 0.99, MONTH).any()
+    assert policy.alerts(errors * 1.001, made, 0.99, MONTH).iloc[59:].all()
 
 
 SINGLE_WINDOWS = [(600, 600 / 2592000, 0.6), (129600, 0.05, 129.6), (3600, 0.05, 129.6)]
@@ -99,8 +182,15 @@ REACHABLE = {  # target: can factor 14.4, 6 and 3 fire?
     0.93: (False, True, True),
     0.931: (True, True, True),
     0.95: (True, True, True),
+    0.99: (True, True, True),
     0.999: (True, True, True),
 }
+HIGHEST = (2.0, 2.5, 3.3333333333333335, 5.0, 6.666666666666667, 10.0, 14.285714285714286)
+HIGHEST += (14.492753623188406, 20.0, 100.0, 1000.0)
+
+
+def test_a_total_outage_burns_at_one_over_the_budget():
+    assert [budget.burn_rate(1.0, target) for target in REACHABLE] == pytest.approx(HIGHEST)
 
 
 @pytest.mark.parametrize("target", REACHABLE)
@@ -153,6 +243,21 @@ def test_ten_minutes_of_15_percent_errors_fire_and_clear_as_figure_5_6_shows():
     on = np.flatnonzero(fires) / 60 - 60
     assert on[0] == pytest.approx(5.76, abs=0.02)  # the long window crosses
     assert on[-1] == pytest.approx(10 + 4.52, abs=0.02)  # the short window clears
+
+
+def test_after_ten_minutes_of_15_percent_the_long_window_alone_would_clear_after_54_minutes():
+    errors = outage(timedelta(seconds=1), minutes=10, ratio=0.15)
+    alone = rule(0.02, HOUR, timedelta(seconds=3599))
+    on = np.flatnonzero(policy.alerts(errors, alone, 0.999, MONTH)) / 60 - 60
+    assert on[-1] == pytest.approx(10 + 54.24, abs=0.05)
+
+
+def test_a_single_hour_at_36_resets_58_minutes_after_the_outage_ends():
+    errors = outage(timedelta(seconds=1), minutes=130 / 60, ratio=1.0)
+    alone = rule(0.05, HOUR, timedelta(seconds=3599))
+    assert policy.factor(alone, MONTH) == pytest.approx(36)
+    on = np.flatnonzero(policy.alerts(errors, alone, 0.999, MONTH)) - 3600
+    assert on[-1] - 130 == pytest.approx(3470.4, abs=3)
 
 
 def test_a_missed_landing_pages_by_the_daily_rules():
@@ -358,3 +463,15 @@ def test_every_number_of_the_playbook_names_its_source():
 def test_an_slo_may_stand_where_a_target_stands():
     promise = slo.SLO("t", "freshness", slo.parse("< 2 hours for 90% (30-day rolling)"))
     assert policy.check(SERVICE["page-fast"], promise, MONTH).status == "fail"
+
+
+# Spot the error
+
+PUBLISHED = [1000, 5, 10, 14.4, 99.95, 1, 0.4, 3]
+RIGHT = [100, 4, 14, 13.44, 50, 1.04, 0.1, 2.2677868380553634]
+
+
+def test_the_numbers_that_were_printed_wrong_are_computed_right():
+    found = policy.published()
+    assert list(found["printed"]) == PUBLISHED
+    assert list(found["right"]) == pytest.approx(RIGHT)

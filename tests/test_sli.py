@@ -393,14 +393,27 @@ def daily(counts, first=date(2013, 1, 7)) -> pd.DataFrame:  # a Monday
     return pd.DataFrame({"day": pd.date_range(first, periods=len(counts)), "rows": counts})
 
 
-BOUNDS = {3: 1.1547, 5: 1.78885, 7: 2.26779, 8: 2.47487, 10: 2.84605, 11: 3.01511, 28: 5.10252}
+BOUNDS = {  # n: the largest z by the sample's and by the population's standard deviation
+    3: (1.1547005383792517, 1.4142135623730951),
+    5: (1.7888543819998317, 2.0),
+    7: (2.2677868380553634, 2.449489742783178),
+    8: (2.4748737341529163, 2.6457513110645907),
+    10: (2.846049894151541, 3.0),
+    11: (3.015113445777636, 3.1622776601683795),
+    12: (3.1754265805429417, 3.3166247903554),
+    14: (3.474396144861517, 3.605551275463989),
+    28: (5.102520385624567, 5.196152422706632),
+    30: (5.294651389216606, 5.385164807134504),
+}
 
 
-@pytest.mark.parametrize(("n", "bound"), BOUNDS.items())
-def test_a_z_score_that_includes_its_own_day_cannot_exceed_n_minus_1_by_root_n(n, bound):
+@pytest.mark.parametrize(("n", "bounds"), BOUNDS.items())
+def test_a_z_score_that_includes_its_own_day_cannot_exceed_n_minus_1_by_root_n(n, bounds):
     series = np.array([100.0] * (n - 1) + [0])
-    z = (series[-1] - series.mean()) / series.std(ddof=1)
-    assert abs(z) == pytest.approx((n - 1) / np.sqrt(n)) == pytest.approx(bound, abs=1e-5)
+    off = abs(series[-1] - series.mean())
+    assert (off / series.std(ddof=1), off / series.std()) == pytest.approx(bounds)
+    assert bounds[0] == pytest.approx((n - 1) / np.sqrt(n))
+    assert (bounds[0] > 3) == (n >= 11)  # the first n that can exceed the article's limit
 
 
 def test_a_table_that_falls_from_100_rows_to_none_does_not_fire_with_today_inside():
