@@ -220,7 +220,8 @@ def of_table(owner: str, days: int = 30) -> tuple[DataSLI, ...]:
     def hours(column: str) -> Callable[[str, datetime, Any], float | None]:
         def age(target: str, as_of: datetime, seen: Any) -> float | None:
             landings = seen.landings(target)
-            last = None if landings is None else landings[column].max()
+            known = None if landings is None else landings[landings["published_at"] < as_of]
+            last = None if known is None else known[column].max()
             return None if pd.isna(last) else (as_of - last) / timedelta(hours=1)
 
         return age
@@ -233,12 +234,15 @@ def of_table(owner: str, days: int = 30) -> tuple[DataSLI, ...]:
     def runs(target: str, as_of: datetime, seen: Any) -> Measurement | None:
         return seen.success(target, Window(as_of - timedelta(days=days), as_of))
 
-    said = "robust standard deviations"
-    return (
-        DataSLI("freshness", "Since the last publish", "hours", hours("published_at"), owner),
-        DataSLI("content age", "Since the newest record", "hours", hours("newest_event_at"), owner),
-        DataSLI("completeness", "Required values that are there", "ratio",
-                lambda target, _, seen: seen.completeness(target), owner),
-        DataSLI("volume_anomaly", "Last day against its weekday", said, score, owner),
-        DataSLI("pipeline_success_rate", "Due runs that published", "ratio", runs, owner),
+    unit = "robust standard deviations"
+    rows: tuple[tuple[str, str, str, Callable[[str, datetime, Any], Any]], ...] = (
+        ("freshness", "time since the last publish, by snapshot metadata", "hours",
+         hours("published_at")),
+        ("content age", "age of the newest record, by file metadata or a scan", "hours",
+         hours("newest_event_at")),
+        ("completeness", "required values present, by file metadata or a scan", "ratio",
+         lambda target, _, seen: seen.completeness(target)),
+        ("volume_anomaly", "rows of the last day against its weekday, by a scan", unit, score),
+        ("pipeline_success_rate", "due runs that published, by run history", "ratio", runs),
     )  # fmt: skip
+    return tuple(DataSLI(*row, owner) for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,8 @@ from dataops_lib import budget, policy
 from dataops_lib.errors import DataOpsError
 from dataops_lib.finding import Finding
 from dataops_lib.headlines import WORDS, day
-from dataops_lib.objective import SLO, percent
+from dataops_lib.objective import SLO, Minutes, percent
+from dataops_lib.sli import DataSLI
 from dataops_lib.windows import Window
 
 
@@ -161,6 +162,21 @@ def outlook(target: str, seen: budget.Outlook) -> str:
     return f"{target} would hold in {runs} of months by runs, in {minutes} by minutes"
 
 
+def averages(found: Mapping[str, float]) -> str:
+    """How far the ways of averaging lie apart (`spending.averages`)."""
+    low, high = min(found.values()), max(found.values())
+    times = f"{high / low:.0f} times as many" if low else "some"
+    return f"One way of averaging finds {times} errors as another"
+
+
+def published(found: pd.DataFrame) -> str:
+    """The printed number that is furthest from the right one (`policy.published`)."""
+    off = (found["printed"] / found["right"]).map(math.log).abs()
+    worst = found.iloc[int(off.to_numpy().argmax())]
+    said = f"{len(found)} printed numbers; the furthest off: {worst['where']}, {worst['what']}, "
+    return said + f"{worst['printed']:,.4g} for {worst['right']:,.4g}"
+
+
 # Service levels (notebook 02) -------------------------------------------------------------------
 
 
@@ -199,6 +215,57 @@ def states(findings: Sequence[Finding]) -> str:
     said = [f"{len(found)} {WORDS[status]}" for status, found in counts.items() if found]
     breached = ", ".join(finding.subject for finding in counts["fail"])
     return f"{'; '.join(said)}." + (f" Breached: {breached}." if breached else "")
+
+
+def slis(
+    asked: Sequence[DataSLI], table: str | None, as_of: datetime, observed: Any
+) -> pd.DataFrame:
+    """Each SLI of a table as it is described, and what it measures at `as_of`."""
+    rows = []
+    for one in asked:
+        value = one.measure(table, as_of=as_of, connection=observed) if table else None
+        shown = "unknown"
+        if isinstance(value, float):
+            shown = f"{value:.1f} {one.unit}"
+        elif value is not None and value.ratio is not None:
+            shown = f"{percent(value.ratio)} of {value.total:,.0f}"
+        rows.append((one.name, one.description, one.unit, one.owner, shown))
+    return pd.DataFrame(rows, columns=["name", "description", "unit", "owner", "measured"])
+
+
+def tiers(
+    team: Any,
+    rules: policy.Severities,
+    uses: Mapping[str, Sequence[str]],
+    money_per_day: Mapping[str, float],
+) -> pd.DataFrame:
+    """Each table's tier as written, the one that its readers, uses and money speak for, and why.
+
+    What hangs on a table hangs on those it is built from. Words in a consumer's name are uses too.
+    """
+    rows = []
+    for one in team.tables:
+        reach = {one.name, *team.downstream(one.name)}
+        readers = [reader.name for reader in team.consumers if reader.table in reach]
+        known = {word for name in readers for word in name.lower().split()}
+        known |= {use for name in reach for use in uses.get(name, ())}
+        money = sum(money_per_day.get(name, 0) for name in reach)
+        found = policy.propose_tier(known, len(readers), money, rules)
+        rows.append((one.name, one.tier, len(readers), found.tier, "; ".join(found.reasons)))
+    columns = ["table", "tier as written", "readers", "tier proposed", "because"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def ages(found: Mapping[str, Minutes]) -> str:
+    """Landing age and content age (`Observed.ages`): kept how often, and how that is known."""
+    if not found:
+        return "No published table can be read, so neither age is known"
+    said = [
+        f"{name} kept in {percent(one.good / one.total if one.total else None)} of minutes "
+        f"({one.observations} publishes, by {one.source})"
+        for name, one in found.items()
+    ]
+    return "; ".join(said)
 
 
 def literal(bad: Sequence[tuple[str, float]]) -> str:

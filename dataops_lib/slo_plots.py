@@ -197,6 +197,39 @@ def outlook(
     return describe(ax, f"{text}; bad minutes of a month: {quantiles}.")
 
 
+def averages(found: Mapping[str, float], target: budget.Target, ax: Axes | None = None) -> Axes:
+    """Draw what each way of averaging finds, against the share that the target allows."""
+    ax = axes(ax, (8.0, 1.9))
+    bars = ax.barh(list(found), [100 * value for value in found.values()], color=ACCENT)
+    ax.bar_label(
+        bars, [percent(round(value, 4)) for value in found.values()], fontsize=8, padding=3
+    )
+    allowed = 100 * float(1 - budget.as_target(target))
+    ax.axvline(allowed, color=BAD, linestyle="--", label=f"allowed: {allowed:.3g} %")
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.legend(fontsize=8, frameon=False, loc="lower right")
+    title = headlines.averages(found)
+    ax.set(xlabel="errors (%)", title=title)
+    return describe(ax, f"{title}. {headlines.shares(found)}.")
+
+
+def published(found: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how many times too high or too low each printed number is (`policy.published`)."""
+    ax = axes(ax, (8.0, 0.9 + 0.3 * len(found)))
+    off = found["printed"] / found["right"]
+    names = [f"{row['where']}: {row['what']}" for row in found.to_dict("records")]
+    bars = ax.barh(names, off - 1, left=1, color=[BAD if one > 1 else WARN for one in off])
+    said = [f"{row['printed']:,.4g}, right {row['right']:,.4g}" for row in found.to_dict("records")]
+    ax.bar_label(bars, said, fontsize=8, padding=3)
+    ax.axvline(1, color="black", linewidth=0.8)
+    ax.invert_yaxis()
+    ax.set(xscale="log", xlim=(0.5, 40), xlabel="printed / right (log)", title="Printed, and wrong")
+    ax.tick_params(axis="y", labelsize=8)
+    pairs = "; ".join(f"{name}: {words}" for name, words in zip(names, said, strict=True))
+    return describe(ax, f"{headlines.published(found)}. {pairs}.")
+
+
 # Service levels (notebook 02) -------------------------------------------------------------------
 
 
@@ -229,6 +262,35 @@ def ages(
         f"{name}: {limit / timedelta(hours=1):g} hours" for name, limit in limits.items()
     )
     return describe(ax, f"{title}. Limits: {said}.")
+
+
+def two_ages(landings: pd.DataFrame | None, window: Window, ax: Axes | None = None) -> Axes:
+    """Draw the time since the last publish and since the newest record (`Observed.landings`)."""
+    ax, known = axes(ax), [] if landings is None else landings.dropna().to_dict("records")
+    if not known:
+        return nothing(ax, "No published table can be read, so neither age is known")
+    ends = [*(row["published_at"] for row in known[1:]), window.end]
+    highest = {}
+    for name, column, colour, style in (
+        ("since the newest record", "newest_event_at", WARN, "-"),
+        ("since the last publish", "published_at", ACCENT, "--"),
+    ):
+        moments: list[Any] = []
+        hours: list[float] = []
+        newest = pd.Series([row[column] for row in known]).cummax()
+        for row, reached, end in zip(known, newest, ends, strict=True):
+            if end > window.start:
+                span = [max(row["published_at"], window.start), end]
+                moments += span
+                hours += [(moment - reached) / timedelta(hours=1) for moment in span]
+        ax.plot(moments, hours, style, color=colour, linewidth=1, label=name)
+        highest[name] = max(hours)
+    oldest, published = highest.values()
+    title = f"Records get up to {oldest:.0f} hours old, publishes up to {published:.0f}"
+    ax.set(ylabel="age (hours)", title=title, ylim=(0, None))
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+    ax.legend(fontsize=8, frameon=False, loc="upper left", ncols=2)
+    return describe(ax, f"{title}. Both fall at a publish, the first only as far as its new rows.")
 
 
 def pair(

@@ -260,6 +260,28 @@ def busiest(observed: Observed) -> pd.DataFrame | None:
     return max(known, key=lambda one: float(one["rows"].mean()), default=None)
 
 
+def averages(slices: pd.DataFrame, target: budget.Target) -> dict[str, float]:
+    """Three error ratios of the same slices (good, total), in [0, 1]; only the first counts events.
+
+    >>> days = pd.DataFrame({"good": [1000, 5], "total": [1000, 10]})
+    >>> [round(ratio, 4) for ratio in averages(days, "99%").values()]
+    [0.005, 0.25, 0.5]
+    """
+    bad = 1 - slices["good"] / slices["total"]
+    return {
+        "errors of all events together": 1 - slices["good"].sum() / slices["total"].sum(),
+        "mean of the slices' error rates": float(bad.mean()),
+        "slices that missed the target": float((bad > float(1 - budget.as_target(target))).mean()),
+    }
+
+
+def lag(landings: pd.DataFrame | None) -> timedelta:
+    """How old the newest record usually is when it lands (median); 0 when that is not known."""
+    if landings is None or landings["newest_event_at"].isna().all():
+        return timedelta(0)
+    return pd.Timedelta((landings["published_at"] - landings["newest_event_at"]).median())
+
+
 def history(observed: Observed, slo: SLO | None) -> pd.DataFrame:
     """`by_day` of `slo` for everything that is known, not only for its own period."""
     if slo is None:

@@ -2,12 +2,14 @@
 
 import math
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from dataops_lib import budget, playbook, policy, slo, slo_headlines, spending
+from dataops_lib import budget, playbook, policy, sli, slo, slo_headlines, spending
 from dataops_lib.finding import Finding
+from dataops_lib.objective import Measurement, Minutes
 from dataops_lib.windows import Window
 
 DAYS = [date(2013, 2, day) for day in (1, 2, 3, 4)]
@@ -208,3 +210,57 @@ def test_shares_that_are_not_known_are_not_zero():
         slo_headlines.literal([("read literally", 22.0)])
         == "read literally: stale 22.0 hours a day"
     )
+
+
+def test_ways_of_averaging_are_compared_by_their_extremes():
+    found = {"errors of all events together": 0.005, "mean of the slices' error rates": 0.25}
+    assert slo_headlines.averages(found) == (
+        "One way of averaging finds 50 times as many errors as another"
+    )
+    assert "some errors" in slo_headlines.averages({"a": 0.0, "b": 0.1})
+
+
+def test_the_printed_number_that_is_furthest_off_is_named():
+    said = slo_headlines.published(policy.published())
+    assert said.startswith("8 printed numbers; the furthest off: SRE Workbook")
+    assert said.endswith("1,000 for 100")
+
+
+def test_both_ages_say_how_often_they_were_kept_and_how_that_is_known():
+    ages = {"landing age": Minutes(90, 10, observations=3, source="metadata")}
+    assert slo_headlines.ages(ages) == (
+        "landing age kept in 90 % of minutes (3 publishes, by metadata)"
+    )
+    assert "neither age is known" in slo_headlines.ages({})
+
+
+def test_slis_are_listed_with_their_fields_and_what_they_measure():
+    asked = [
+        sli.DataSLI("age", "since the last publish", "hours", lambda t, at, seen: 2.25, "Ana"),
+        sli.DataSLI("rate", "good runs", "ratio", lambda t, at, seen: seen, "Ana"),
+        sli.DataSLI("gaps", "no contract", "ratio", lambda t, at, seen: None, "Ana"),
+    ]
+    at = datetime(2013, 3, 1, tzinfo=UTC)
+    shown = slo_headlines.slis(asked, "a", at, Measurement(29, 30))
+    assert list(shown["measured"]) == ["2.2 hours", "96.67 % of 30", "unknown"]
+    assert set(shown["owner"]) == {"Ana"}
+    without = slo_headlines.slis(asked, None, at, None)
+    assert set(without["measured"]) == {"unknown"}
+
+
+def test_a_tier_is_proposed_from_readers_uses_and_money_of_all_that_is_built_from_a_table():
+    rules = policy.load_severities(playbook.text("severity.yaml"))
+    table = SimpleNamespace
+    built = {"raw": ("fct",), "fct": (), "lone": ()}
+    team = SimpleNamespace(
+        tables=[table(name="raw", tier=3), table(name="fct", tier=1), table(name="lone", tier=2)],
+        consumers=[SimpleNamespace(name="Marketing board", table="fct")],
+        downstream=built.get,
+    )
+    found = slo_headlines.tiers(team, rules, {}, {}).set_index("table")
+    assert list(found["tier proposed"]) == [2, 2, 3]
+    assert found.loc["raw", "because"] == "is used for marketing"
+    assert list(found["readers"]) == [1, 1, 0]
+    found = slo_headlines.tiers(team, rules, {"fct": ["finance"]}, {"lone": 600}).set_index("table")
+    assert list(found["tier proposed"]) == [1, 1, 2]
+    assert found.loc["lone", "because"] == "600 a day at stake, 500 or more"

@@ -173,3 +173,32 @@ def test_service_levels_without_data_are_drawn_as_unknown():
         slo_plots.backtest(budget.backtest(empty, ["90%"], [7])),
     ):
         assert [text.get_text() for text in ax.texts] == ["unknown"]
+
+
+def test_ways_of_averaging_stand_beside_what_the_target_allows():
+    days = pd.DataFrame({"good": [1000, 5], "total": [1000, 10]})
+    ax = slo_plots.averages(spending.averages(days, "99%"), "99%")
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.49505, 25, 50], abs=1e-5)
+    assert ax.lines[0].get_xdata()[0] == pytest.approx(1)
+
+
+def test_each_printed_number_is_drawn_by_how_far_it_is_off():
+    found = policy.published()
+    ax = slo_plots.published(found)
+    ends = [bar.get_x() + bar.get_width() for bar in ax.patches]
+    assert ends == pytest.approx(list(found["printed"] / found["right"]))
+    assert "1,000, right 100" in said(ax)
+
+
+def test_the_age_of_the_newest_record_does_not_fall_at_a_publish_without_new_rows():
+    window = Window(datetime(2013, 1, 2, tzinfo=UTC), datetime(2013, 1, 5, tzinfo=UTC))
+    at = pd.to_datetime(mornings([2, 3, 4]))
+    newest = at[:2].append(at[1:2]) - timedelta(hours=6)
+    ax = slo_plots.two_ages(
+        pd.DataFrame({"published_at": at, "newest_event_at": newest, "how": "metadata"}), window
+    )
+    content, landing = ax.lines
+    assert list(content.get_ydata()) == [6, 30, 6, 30, 30, 48]
+    assert list(landing.get_ydata()) == [0, 24, 0, 24, 0, 18]
+    assert ax.get_title() == "Records get up to 48 hours old, publishes up to 24"
+    assert slo_plots.two_ages(None, window).get_title().startswith("No published table")

@@ -243,3 +243,17 @@ def test_the_whole_history_is_longer_than_the_period_of_the_promise():
     past = spending.history(stand, account(stand).slo)
     assert past["day"].iloc[0] == date(2013, 1, 20) and past["day"].iloc[-1] == date(2013, 2, 28)
     assert spending.history(stand, None).empty
+
+
+def test_three_ways_of_averaging_the_same_slices_give_three_error_ratios():
+    slices = pd.DataFrame({"good": [1000, 5], "total": [1000, 10]})  # Sloth's worked example
+    found = list(spending.averages(slices, "99%").values())
+    assert found == pytest.approx([0.0049504950495049506, 0.25, 0.5])
+
+
+def test_the_usual_age_of_a_newest_record_is_the_median_of_its_landings():
+    at = pd.to_datetime(["2013-01-02T06:00Z", "2013-01-03T06:00Z", "2013-01-04T18:00Z"])
+    newest = pd.to_datetime(["2013-01-02T00:00Z", "2013-01-03T00:00Z", None])
+    landings = pd.DataFrame({"published_at": at, "newest_event_at": newest})
+    assert spending.lag(landings) == timedelta(hours=6)
+    assert spending.lag(None) == spending.lag(landings[2:]) == timedelta(0)
