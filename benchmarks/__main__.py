@@ -25,6 +25,7 @@ AUDITS = {
     "floor": "bare DuckDB scan of the columns",
     "row_checks": "ours, six checks without uniqueness",
     "all_checks": "ours, six checks and unique",
+    "key_of_two": "ours, six checks and unique over two columns",
     "all_checks_with_faults": "ours, with two failing checks and their rows",
     "soda": "Soda 4 (DuckDB)",
     "article": "the article's form, `to_pandas` per check",

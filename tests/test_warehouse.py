@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -30,7 +29,6 @@ from pyiceberg.types import (
 )
 
 from dataops_lib import audit, reading, wap, warehouse
-from dataops_lib.measuring import Audited, _repeated, _sort_hashes
 
 SCHEMA = Schema(
     NestedField(1, "id", IntegerType()),
@@ -264,36 +262,6 @@ def test_a_composite_key_with_a_null_is_not_compared(tmp_path):
     assert finding.numbers["failed"] == 2
     assert finding.numbers["keys"] == 1
     assert finding.numbers["sample"] == [{"id": 1, "amount": 1.0, "copies": 2}]
-
-
-def duplicates(con):
-    """What an audit counts for unique(k) over a view `this`."""
-    audited = Audited(None, None, None, None, None, con)
-    check = audit.unique("k")
-    with ThreadPoolExecutor(1) as pool:
-        return _repeated(audited, check, _sort_hashes(audited, check, pool).result())
-
-
-@settings(max_examples=25, deadline=None)
-@given(keys=st.lists(st.one_of(st.none(), st.integers(0, 12)), max_size=40))
-def test_sorted_hashes_count_duplicates_as_a_group_by_does(keys):
-    table = pa.table({"k": pa.array(keys, pa.int64())})
-    with reading.connect() as con:
-        con.register("this", table)
-        found = duplicates(con)
-    counts = {key: keys.count(key) for key in keys if key is not None}
-    copies = [count for count in counts.values() if count > 1]
-    assert (found["failed"], found["keys"]) == (sum(copies), len(copies))
-    assert found["surplus"] == sum(copies) - len(copies)
-
-
-def test_equal_hashes_of_different_keys_are_no_duplicates():
-    """A hash that collides for all keys: the verification alone must decide."""
-    with reading.connect() as con:
-        con.execute("CREATE TEMP MACRO hash(x) AS 1::UBIGINT")
-        con.register("this", pa.table({"k": [1, 2, 3, 3]}))
-        found = duplicates(con)
-    assert (found["failed"], found["keys"]) == (2, 1)
 
 
 def test_a_foreign_key_is_looked_up_in_the_published_table(tmp_path):
