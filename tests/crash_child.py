@@ -2,11 +2,12 @@
 
 Orders come as JSON lines on stdin, answers go as JSON lines to stdout. A child runs one function of
 this file with a real catalog whose commits and files call `reached(point)`; at the ordered point
-it kills itself with SIGKILL.
+it kills itself with SIGKILL. All of them die with the process that started them (Linux).
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -197,7 +198,17 @@ def watch(path: str) -> dict:
         time.sleep(0.03)
 
 
-def _child(order: dict, answer: int) -> None:
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when `parent` dies; a child that polls never asks."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before it could be watched
+            os._exit(1)
+
+
+def _child(order: dict, answer: int, parent: int) -> None:
+    die_with(parent)
     _order["point"], _order["left"] = order.get("point"), order.get("occurrence", 1)
     try:
         result = {"value": globals()[order["do"]](*order["args"])}
@@ -219,6 +230,7 @@ def warm_up() -> None:
 
 
 def main() -> None:
+    die_with(int(sys.argv[1]))
     warm_up()
     for line in sys.stdin:
         order = json.loads(line)
@@ -226,9 +238,9 @@ def main() -> None:
             pid, read = order["pid"], order["read"]
         else:
             read, write = os.pipe()
-            pid = os.fork()
+            own, pid = os.getpid(), os.fork()
             if pid == 0:
-                _child(order, write)
+                _child(order, write, own)
             os.close(write)
             if order.get("background"):
                 print(json.dumps({"pid": pid, "read": read}), flush=True)

@@ -7,9 +7,12 @@ two publishes, whole; what was published stays; what is run again is published o
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import lake
@@ -24,7 +27,7 @@ class Zygote:
 
     def __init__(self):
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "crash_child.py")],
+            [sys.executable, str(HERE / "crash_child.py"), str(os.getpid())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -88,6 +91,45 @@ class Watched:
         seen = answer["value"]["seen"]
         assert answer["value"]["polls"] > self.runs
         assert all(state in self.allowed for state in seen), seen
+
+
+STARTER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from test_wap_crash import Zygote
+zygote = Zygote()
+zygote.order("create", sys.argv[2])
+print(zygote.process.pid, zygote.order("watch", sys.argv[2], background=True)["pid"], flush=True)
+time.sleep(600)
+"""
+
+
+def lives(pid):
+    """False also for one that is dead and that nobody has buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children with their parent")
+def test_nobody_outlives_tests_that_are_killed(tmp_path):
+    command = [sys.executable, "-c", STARTER, str(HERE), str(tmp_path)]
+    starter = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    started = [int(pid) for pid in starter.stdout.readline().split()]
+    assert len(started) == 2
+    assert all(map(lives, started))
+    starter.kill()
+    starter.wait(timeout=30)
+    starter.stdout.close()
+    for _ in range(100):
+        if not any(map(lives, started)):
+            return
+        time.sleep(0.1)
+    alive = [pid for pid in started if lives(pid)]
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    raise AssertionError(f"these live on: {alive}")
 
 
 def test_a_process_killed_at_any_point_of_an_append_leaves_readers_whole(zygote, tmp_path):
