@@ -234,15 +234,15 @@ def of_table(owner: str, days: int = 30) -> tuple[DataSLI, ...]:
     def runs(target: str, as_of: datetime, seen: Any) -> Measurement | None:
         return seen.success(target, Window(as_of - timedelta(days=days), as_of))
 
-    unit = "robust standard deviations"
+    unit = "robust deviations"
     rows: tuple[tuple[str, str, str, Callable[[str, datetime, Any], Any]], ...] = (
-        ("freshness", "time since the last publish, by snapshot metadata", "hours",
+        ("freshness", "since the last publish (snapshot metadata)", "hours",
          hours("published_at")),
-        ("content age", "age of the newest record, by file metadata or a scan", "hours",
+        ("content age", "since the newest record (metadata or scan)", "hours",
          hours("newest_event_at")),
-        ("completeness", "required values present, by file metadata or a scan", "ratio",
+        ("completeness", "required values present (metadata or scan)", "ratio",
          lambda target, _, seen: seen.completeness(target)),
-        ("volume_anomaly", "rows of the last day against its weekday, by a scan", unit, score),
-        ("pipeline_success_rate", "due runs that published, by run history", "ratio", runs),
+        ("volume_anomaly", "last day against its weekdays (scan)", unit, score),
+        ("pipeline_success_rate", "due runs that published (run history)", "ratio", runs),
     )  # fmt: skip
     return tuple(DataSLI(*row, owner) for row in rows)

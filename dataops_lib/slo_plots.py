@@ -208,7 +208,7 @@ def averages(found: Mapping[str, float], target: budget.Target, ax: Axes | None 
     ax.axvline(allowed, color=BAD, linestyle="--", label=f"allowed: {allowed:.3g} %")
     ax.invert_yaxis()
     ax.margins(x=0.15)
-    ax.legend(fontsize=8, frameon=False, loc="lower right")
+    ax.legend(fontsize=8, frameon=False, loc="upper right")
     title = headlines.averages(found)
     ax.set(xlabel="errors (%)", title=title)
     return describe(ax, f"{title}. {headlines.shares(found)}.")
@@ -219,12 +219,15 @@ def published(found: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = axes(ax, (8.0, 0.9 + 0.3 * len(found)))
     off = found["printed"] / found["right"]
     names = [f"{row['where']}: {row['what']}" for row in found.to_dict("records")]
-    bars = ax.barh(names, off - 1, left=1, color=[BAD if one > 1 else WARN for one in off])
+    ax.barh(names, off - 1, left=1, color=[BAD if one > 1 else WARN for one in off])
     said = [f"{row['printed']:,.4g}, right {row['right']:,.4g}" for row in found.to_dict("records")]
-    ax.bar_label(bars, said, fontsize=8, padding=3)
+    for at, (end, text) in enumerate(zip(off, said, strict=True)):
+        ax.text(1.06 * max(end, 1.0), at, text, fontsize=8, va="center")
     ax.axvline(1, color="black", linewidth=0.8)
     ax.invert_yaxis()
-    ax.set(xscale="log", xlim=(0.5, 40), xlabel="printed / right (log)", title="Printed, and wrong")
+    title = f"{(off > 1).sum()} of {len(off)} are too high, one {off.max():.0f} times"
+    ax.set(xscale="log", xlim=(0.5, 60), xlabel="printed / right (log)", title=title)
+    ax.set_xticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     ax.tick_params(axis="y", labelsize=8)
     pairs = "; ".join(f"{name}: {words}" for name, words in zip(names, said, strict=True))
     return describe(ax, f"{headlines.published(found)}. {pairs}.")
@@ -255,7 +258,7 @@ def ages(
         ax.axhline(limit / timedelta(hours=1), color=colour, linestyle="--", label=name)
     oldest = max(hours)
     title = f"The table ages up to {oldest:.0f} hours between two landings"
-    ax.set(ylabel="age (hours)", title=title, ylim=(0, None))
+    ax.set(ylabel="age (hours)", title=title, ylim=(0, 1.2 * oldest))  # room for the legend
     ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
     ax.legend(fontsize=8, frameon=False, loc="upper left", ncols=2)
     said = "; ".join(
@@ -287,7 +290,7 @@ def two_ages(landings: pd.DataFrame | None, window: Window, ax: Axes | None = No
         highest[name] = max(hours)
     oldest, published = highest.values()
     title = f"Records get up to {oldest:.0f} hours old, publishes up to {published:.0f}"
-    ax.set(ylabel="age (hours)", title=title, ylim=(0, None))
+    ax.set(ylabel="age (hours)", title=title, ylim=(0, 1.2 * oldest))  # room for the legend
     ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
     ax.legend(fontsize=8, frameon=False, loc="upper left", ncols=2)
     return describe(ax, f"{title}. Both fall at a publish, the first only as far as its new rows.")

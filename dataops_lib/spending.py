@@ -263,15 +263,19 @@ def busiest(observed: Observed) -> pd.DataFrame | None:
 def averages(slices: pd.DataFrame, target: budget.Target) -> dict[str, float]:
     """Three error ratios of the same slices (good, total), in [0, 1]; only the first counts events.
 
+    NaN when there were none.
+
     >>> days = pd.DataFrame({"good": [1000, 5], "total": [1000, 10]})
     >>> [round(ratio, 4) for ratio in averages(days, "99%").values()]
     [0.005, 0.25, 0.5]
     """
-    bad = 1 - slices["good"] / slices["total"]
+    seen = slices[slices["total"] > 0].astype({"good": float, "total": float})
+    bad, allowed = 1 - seen["good"] / seen["total"], float(1 - budget.as_target(target))
+    whole = 1 - seen["good"].sum() / seen["total"].sum() if len(seen) else math.nan
     return {
-        "errors of all events together": 1 - slices["good"].sum() / slices["total"].sum(),
+        "errors of all events together": float(whole),
         "mean of the slices' error rates": float(bad.mean()),
-        "slices that missed the target": float((bad > float(1 - budget.as_target(target))).mean()),
+        "slices that missed the target": float((bad > allowed).mean()),
     }
 
 

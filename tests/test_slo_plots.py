@@ -188,6 +188,8 @@ def test_each_printed_number_is_drawn_by_how_far_it_is_off():
     ends = [bar.get_x() + bar.get_width() for bar in ax.patches]
     assert ends == pytest.approx(list(found["printed"] / found["right"]))
     assert "1,000, right 100" in said(ax)
+    assert [text.get_text() for text in ax.texts][2] == "10, right 14"
+    assert ax.get_title() == "6 of 8 are too high, one 10 times"
 
 
 def test_the_age_of_the_newest_record_does_not_fall_at_a_publish_without_new_rows():

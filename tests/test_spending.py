@@ -249,6 +249,10 @@ def test_three_ways_of_averaging_the_same_slices_give_three_error_ratios():
     slices = pd.DataFrame({"good": [1000, 5], "total": [1000, 10]})  # Sloth's worked example
     found = list(spending.averages(slices, "99%").values())
     assert found == pytest.approx([0.0049504950495049506, 0.25, 0.5])
+    silent = pd.DataFrame({"good": [0], "total": [0]})  # nothing happened: it misses nothing
+    assert list(spending.averages(pd.concat([slices, silent]), "99%").values()) == found
+    nothing = spending.averages(pd.DataFrame(columns=spending.COLUMNS), "99%")
+    assert pd.Series(nothing).isna().all()
 
 
 def test_the_usual_age_of_a_newest_record_is_the_median_of_its_landings():
