@@ -18,7 +18,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import soda, tables
+from benchmarks import freshness, soda, tables
 
 HERE = Path(__file__).parent
 AUDITS = {
@@ -134,7 +134,7 @@ def main() -> None:
             home = Path(folder, str(rows))
             home.mkdir()
             parts += [compare(home, rows, runs, cases), ""]
-        parts += [others(home), "", notes, ""]
+        parts += [others(home), "", freshness.part(), "", notes, ""]
     text = "\n".join(parts)
     print(text)
     if not options.quick:
