@@ -140,6 +140,29 @@ def notebooks(
         typer.echo(path)
 
 
+@app.command()
+def onboard(
+    name: Annotated[str, typer.Argument(help="Who begins: a name in lower-case letters.")],
+    team: Annotated[str, typer.Option(help="The team they join.")] = "flights",
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE")] = None,
+    teams_dir: TeamsDir = None,
+    browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open it in JupyterLab.")
+    ] = True,
+) -> None:
+    """Prepare week one for NAME and open it; called again, it goes on where NAME was."""
+    from dataops_lib import coursework, replay
+
+    replay.ensure([team], root=teams_dir)
+    path = coursework.prepare(name, team=team, as_of=as_of, root=teams_dir)
+    typer.echo(path)
+    if not browser:
+        typer.echo("Open it in JupyterLab or VS Code, with the Python of this environment.")
+        return
+    command = [sys.executable, "-m", "jupyterlab", str(path)]
+    os.execv(command[0], command)  # noqa: S606  our own interpreter; the path is of our making
+
+
 def main() -> None:
     """Run the command; errors become one message and an exit code, never a traceback."""
     sys.exit(exit_code(app))

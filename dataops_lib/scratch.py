@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from dataops_lib import contract, runs, verdict, wap, warehouse, windows
+from dataops_lib import contract, runs, upkeep, verdict, wap, warehouse, windows
 from dataops_lib.audit import (
     Check,
     Limit,
@@ -183,6 +183,10 @@ class Scratch:
         return wap.resume(
             self.name, catalog=self.catalog, run_id=str(day), quality_checks=checks, now=clock
         )
+
+    def discard(self, run_id: str) -> None:
+        """Remove what a run left on a branch; a published run is refused."""
+        upkeep.discard(self.name, catalog=self.catalog, run_id=run_id)
 
     def release(self, blocked: wap.Publication, *, reason: str, by: str) -> wap.Publication:
         """Publish a blocked run all the same, on record; a published one is answered as it is."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dataops_lib import files, report
+from dataops_lib import coursework, files, report
 from dataops_lib.errors import DataError, UsageError
 
 
@@ -18,7 +18,9 @@ def paths(names: Sequence[str] | None = None) -> list[Path]:
     UsageError
         If there is no such notebook.
     """
-    found = {path.stem: path for path in sorted(report.NOTEBOOKS.glob("*.ipynb"))}
+    exercises = [path.with_suffix(".ipynb") for path in report.NOTEBOOKS.glob("*.md")]
+    known = {*report.NOTEBOOKS.glob("*.ipynb"), *exercises, *map(coursework.solved_path, exercises)}
+    found = {path.stem: path for path in sorted(known)}
     unknown = [name for name in names or () if name not in found]
     if unknown:
         known = ", ".join(found)
@@ -41,18 +43,20 @@ def save(names: Sequence[str] | None = None) -> list[Path]:
 
     saved = []
     for path in tqdm(paths(names), desc="notebooks", disable=None):
-        notebook = nbformat.read(path, as_version=4)
+        sourced = coursework.source_of(path).is_file()
+        notebook = coursework.build(path) if sourced else nbformat.read(path, as_version=4)
         client = NotebookClient(
             notebook,
             timeout=report.CELL_SECONDS,
             kernel_name=report.KERNEL,
             extra_arguments=report.QUIET,
-            resources={"metadata": {"path": str(path.parent)}},
+            resources={"metadata": {"path": str(report.NOTEBOOKS)}},
         )
         try:
             client.execute()
         except CellExecutionError as error:
             raise DataError(f"{path.name}: {error.ename}: {error.evalue}") from error
+        path.parent.mkdir(exist_ok=True)
         files.write(path, nbformat.writes(_cleaned(notebook)) + "\n")
         saved.append(path)
     return saved
