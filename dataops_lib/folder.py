@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +14,7 @@ import pandas as pd
 
 from dataops_lib import contract, history, lineage, located, maturity_model, slo
 from dataops_lib.errors import Problem, TeamError
-from dataops_lib.models import Assessment, Fault, FaultFile, TeamFile
+from dataops_lib.models import ROTA, Assessment, Fault, FaultFile, OnboardingFile, TeamFile
 
 Value = TypeVar("Value")
 NEEDED_FOR = {  # what stays unknown when a file is missing
@@ -22,6 +24,7 @@ NEEDED_FOR = {  # what stays unknown when a file is missing
     "runs.csv": "run success, freshness, publishes blocked and incidents",
     "alerts.csv": "who noticed first, and how noisy alerts are",
 }
+WHEN_NEEDED = ("onboarding.yaml", "rota.csv")  # nothing stays unknown without: often nobody is new
 
 
 class Files:
@@ -45,7 +48,7 @@ class Files:
         """What `read(text, file=name)` gives; None when the file is absent or wrong."""
         path = (base or self.folder) / name
         if not path.exists():
-            self.absent.append(name)
+            self.absent += [name] if name not in WHEN_NEEDED else []
             return None
         fix = "make it a readable text file in UTF-8"
         try:
@@ -82,10 +85,13 @@ def read(files: Files) -> dict[str, Any]:
         "contracts": files.contracts(),
         "assessment": files.take("assessment.yaml", _assessment),
     }
+    file = parts["file"]
+    parts["onboarding"] = files.take("onboarding.yaml", partial(_onboarding, team=file))
+    parts["rota"] = files.take("rota.csv", partial(_rota, team=file))
     files.attempt(lambda: lineage.read(files.folder / "pipelines"))
-    if parts["file"] is not None:
-        files.attempt(lambda: _picture(parts["file"]))
-        files.problems += _cross_check(parts["file"], parts["slos"], parts["contracts"])
+    if file is not None:
+        files.attempt(lambda: _picture(file))
+        files.problems += _cross_check(file, parts["slos"], parts["contracts"])
     return parts
 
 
@@ -145,6 +151,60 @@ def _assessment(text: str, file: str) -> Assessment:
     return given
 
 
+def _onboarding(text: str, file: str, team: TeamFile | None) -> OnboardingFile:
+    """Who is new and what they say to have made; every name is held against team.yaml."""
+    read = located.loads(text, file)
+    given = located.validate(OnboardingFile, read)
+    if team is None:  # its own mistakes come first
+        return given
+    known = {
+        where: [one.name for one in getattr(team, where)]
+        for where in ("people", "tables", "pipelines")
+    }
+    found: list[Problem] = []
+    for number, one in enumerate(given.learners):
+        used: dict[tuple[str, ...], tuple[str, str]] = {("name",): (one.name, "people")}
+        used |= {("test", "table"): (one.test.table, "tables")} if one.test else {}
+        used |= {("contract",): (one.contract, "tables")} if one.contract else {}
+        used |= {("pipeline",): (one.pipeline, "pipelines")} if one.pipeline else {}
+        found += [
+            read.problem(("learners", number, *field), *_unknown(value, where, known[where]))
+            for field, (value, where) in used.items()
+            if value not in known[where]
+        ]
+    if found:
+        raise TeamError(found)
+    return given
+
+
+def _rota(text: str, file: str, team: TeamFile | None) -> pd.DataFrame:
+    """Shifts, each of somebody in the roster, and each ending after it begins."""
+    shifts = history.loads(text, ROTA, file)
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    lines = [reader.line_num for _ in reader]
+    people = None if team is None else [person.name for person in team.people]
+    found: list[Problem] = []
+    for line, shift in zip(lines, shifts.to_dict("records"), strict=True):
+        if people is not None and shift["person"] not in people:
+            wrong = _unknown(shift["person"], "people", people)
+            found.append(Problem(file, line, "person", *wrong))
+        if shift["ends_at"] <= shift["starts_at"]:
+            fix = "write the later time into ends_at"
+            found.append(Problem(file, line, "ends_at", "is not after starts_at", fix))
+    if found:
+        raise TeamError(found)
+    return shifts
+
+
+def _unknown(value: str, where: str, known: Iterable[str]) -> tuple[str, str]:
+    """What is wrong with a name that team.yaml does not know, and how to mend it."""
+    listed = ", ".join(sorted(known)) or "none yet"
+    return (
+        f"{value!r} is not in `{where}` of team.yaml",
+        f"add it there, or write one of: {listed}",
+    )
+
+
 def _cross_check(
     file: TeamFile,
     slos: tuple[slo.SLO, ...] | None,
@@ -168,13 +228,7 @@ def _cross_check(
     if people:
         used += [("team.yaml", "tables", table.owner, people, "people") for table in file.tables]
     return [
-        Problem(
-            name,
-            None,
-            field,
-            f"{value!r} is not in `{where}` of team.yaml",
-            f"add it there, or write one of: {', '.join(sorted(known)) or 'none yet'}",
-        )
+        Problem(name, None, field, *_unknown(value, where, known))
         for name, field, value, known, where in used
         if value not in known
     ]

@@ -1,4 +1,4 @@
-"""Domain: what a team.yaml and a faults.yaml say, as frozen values."""
+"""Domain: what a team.yaml, an onboarding.yaml and a faults.yaml say, as frozen values."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from dataops_lib.history import Column
 
 SECRET_KEY = re.compile(
     r"pass|pwd|secret|token|credential|key|private|sas|auth|connection-string", re.IGNORECASE
@@ -222,6 +224,38 @@ class Assessment(Frozen):
     answers: Mapping[str, Mapping[str, Any]] = {}
     votes: Mapping[str, Any] = {}
 
+
+class AddedTest(Frozen):
+    """The check that a newcomer says to have added to the contract of a table."""
+
+    table: Identifier
+    check: Line
+
+
+class Learner(Frozen):
+    """Somebody new: since when, how git calls them, and what they say to have made."""
+
+    name: Line
+    started_on: Day
+    git: Line | None = None
+    test: AddedTest | None = None
+    contract: Identifier | None = None
+    pipeline: Identifier | None = None
+
+
+class OnboardingFile(Frozen):
+    """The whole onboarding.yaml."""
+
+    note: str = ""
+    learners: Annotated[tuple[Learner, ...], Names] = ()
+
+
+ROTA = (  # columns of rota.csv: who was on call when
+    Column("starts_at", "time"),
+    Column("ends_at", "time"),
+    Column("role", "text", allowed=("primary", "secondary", "shadow")),
+    Column("person", "text"),
+)
 
 FaultKind = Literal[
     "late_file", "duplicated_file", "type_change", "empty_file", "source_outage", "missed_run"

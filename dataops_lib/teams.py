@@ -18,7 +18,15 @@ from dataops_lib import contract, history, lineage, slo, windows
 from dataops_lib import folder as folders
 from dataops_lib.errors import DataError, Problem, TeamError, UsageError
 from dataops_lib.finding import Finding
-from dataops_lib.models import VARIABLE, Assessment, Catalog, Pipeline, Table, TeamFile
+from dataops_lib.models import (
+    VARIABLE,
+    Assessment,
+    Catalog,
+    OnboardingFile,
+    Pipeline,
+    Table,
+    TeamFile,
+)
 
 HOME = Path(__file__).resolve().parents[1]
 SLUG = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
@@ -39,6 +47,8 @@ class Team(TeamFile):
     slos: tuple[slo.SLO, ...] | None
     contracts: Mapping[str, contract.Contract] | None
     assessment: Assessment | None
+    onboarding: OnboardingFile | None = None
+    rota: pd.DataFrame | None = Field(default=None, repr=False)
     runs: pd.DataFrame | None = Field(repr=False)
     alerts: pd.DataFrame | None = Field(repr=False)
     audits: Mapping[str, tuple[Finding, ...]] = Field(repr=False)

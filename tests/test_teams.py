@@ -530,3 +530,91 @@ def test_a_variable_that_is_empty_is_set(shop, monkeypatch):
     with_catalog(shop, key="token", value="${SHOP_TOKEN}")
     monkeypatch.setenv("SHOP_TOKEN", "")
     assert load(shop).catalog.properties["token"] == ""
+
+
+# ---- who is new, and who was on call
+
+ONBOARDING = """\
+learners:
+  - name: Ana
+    started_on: 2026-01-01
+    test: {table: fct_a, check: "not_null(day)"}
+    contract: fct_a
+    pipeline: daily
+"""
+ROTA = """\
+starts_at,ends_at,role,person
+2026-01-01T09:00:00Z,2026-01-08T09:00:00Z,primary,Ana
+"""
+
+
+def test_who_is_new_and_who_is_on_call_are_read_when_they_are_given(shop):
+    team = load(shop)
+    assert team.onboarding is team.rota is None
+    assert not {"onboarding.yaml", "rota.csv"} & set(team.missing)
+    (shop / "onboarding.yaml").write_text(ONBOARDING)
+    (shop / "rota.csv").write_text(ROTA)
+    team = load(shop)
+    assert team.onboarding.learners[0].test.check == "not_null(day)"
+    assert list(team.rota["person"]) == ["Ana"]
+    assert {"onboarding.yaml", "rota.csv"} <= set(team.inputs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("name: Ana", "name: Eve", "onboarding.yaml:2: learners.0.name: 'Eve' is not in `people`"),
+        (
+            "table: fct_a",
+            "table: x",
+            "onboarding.yaml:4: learners.0.test.table: 'x' is not in `tab",
+        ),
+        ("contract: fct_a", "contract: x", "onboarding.yaml:5: learners.0.contract: 'x' is not in"),
+        ("pipeline: daily", "pipeline: x", "onboarding.yaml:6: learners.0.pipeline: 'x' is not in"),
+        ("2026-01-01", "soon", "onboarding.yaml:3: learners.0.started_on: is 'soon'"),
+        (
+            "    contract",
+            "    contrat",
+            "onboarding.yaml:5: learners.0.contrat: is not a known fie",
+        ),
+        (", check: ", ", chek: ", "learners.0.test.check: is missing"),
+    ],
+)
+def test_each_way_to_get_onboarding_wrong_is_told_with_its_line(shop, old, new, said):
+    (shop / "onboarding.yaml").write_text(ONBOARDING.replace(old, new))
+    found = "\n".join(problems_of(shop))
+    assert said in found
+    assert "Fix: " in found
+
+
+def test_all_mistakes_of_onboarding_and_rota_come_at_once(shop):
+    text = ONBOARDING.replace("Ana", "Eve").replace("daily", "x")
+    (shop / "onboarding.yaml").write_text(text)
+    rows = "2026-01-08T09:00:00Z,2026-01-08T09:00:00Z,shadow,Eve\n"
+    (shop / "rota.csv").write_text(ROTA + "\n" + rows)  # the blank line has a number, too
+    found = "\n".join(problems_of(shop))
+    for said in (
+        "onboarding.yaml:2: learners.0.name",
+        "onboarding.yaml:6: learners.0.pipeline",
+        "rota.csv:4: person: 'Eve' is not in `people` of team.yaml. Fix: add it there, or write",
+        "rota.csv:4: ends_at: is not after starts_at. Fix: write the later time into ends_at",
+    ):
+        assert said in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("primary", "boss", "role: is 'boss', but must be one of primary, secondary, shadow"),
+        ("2026-01-08T09:00:00Z", "2026-01-08T09:00", "rota.csv:2: ends_at: is '2026-01-08T09:00'"),
+        (",Ana", ",", "rota.csv:2: person: is empty"),
+    ],
+)
+def test_a_wrong_shift_is_told_with_its_line(shop, old, new, said):
+    (shop / "rota.csv").write_text(ROTA.replace(old, new))
+    assert said in "\n".join(problems_of(shop))
+
+
+def test_a_learner_stands_once(shop):
+    (shop / "onboarding.yaml").write_text(ONBOARDING + ONBOARDING.split("\n", 1)[1])
+    assert "the name Ana stands twice" in "\n".join(problems_of(shop))
