@@ -1,48 +1,112 @@
-"""Domain: what a data lead has to decide this month: at most three things, each with its number."""
+"""Domain: error budgets, and what a lead has to decide: at most three things, with numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 from dataops_lib import budget, policy
-from dataops_lib.diagnosis import Decision, Seen
+from dataops_lib.diagnosis import SLIS, Decision, Seen
 from dataops_lib.finding import Finding
 from dataops_lib.incident import Incident
 from dataops_lib.models import Person
+from dataops_lib.objective import SLO, Measurement
 
 AT_MOST = 3
+# Completeness is a state of the whole table, not something that happens in a period.
+UNITS = {name: unit for name, (_, unit) in SLIS.items() if unit in ("minutes", "runs")}
+MINUTES = "stale minutes come in spells and are no independent trials"
 TIME_TO_DECIDE = timedelta(days=7)  # ours: before the next weekly planning
 
 
 def budgets(tables: Sequence[Seen], rules: policy.Policy) -> tuple[Finding, ...]:
-    """What is left of each freshness budget, worst first, with what the policy says about it.
+    """What is left of each error budget, worst first, with what the policy says about it.
 
-    A table without a promised share of time has no budget; one without runs is left out.
+    A budget is counted in the promise's own unit over its own window: minutes of freshness, or
+    expected runs. Too few runs to allow one failure, and a promise without any measurement, are
+    unknown and come last. A promise without a share of good has no budget and is left out.
     """
-    found = []
-    for seen in tables:
-        reading, promise = seen.readings.get("freshness"), seen.promises.get("freshness")
-        if reading is None or promise is None or promise.target is None:
-            continue
-        measured = reading.against_slo
-        left = budget.remaining(measured.good, measured.total, promise)
-        judged = policy.decide(left, rules, f"{seen.table.name} freshness budget")
-        allowed = float(promise.error_budget) * measured.total
-        spent = measured.total - measured.good
-        state = f"{left:.0%} left" if left >= 0 else f"overspent by {-left:.0%}"
-        hours = f"{spent / 60:.1f} of {allowed / 60:.1f} hours spent"
-        evidence = f"{state}, {hours} in {promise.period.nominal_days} days"
-        numbers = dict(judged.numbers) | {
+    found = [
+        _budget(seen, name, promise, rules)
+        for seen in tables
+        for name, promise in seen.promises.items()
+        if name in UNITS and promise.target is not None
+    ]
+    return tuple(sorted(found, key=_least_left))
+
+
+def _least_left(one: Finding) -> tuple[int, float]:
+    rank = {"not measurable": 1, "unknown": 2}.get(one.numbers["verdict"], 0)
+    left = one.numbers["remaining_ratio"]
+    return rank, 0.0 if left is None else left
+
+
+def _budget(seen: Seen, name: str, promise: SLO, rules: policy.Policy) -> Finding:
+    title, unit = SLIS[name]
+    subject = f"{seen.table.name} {title} budget"
+    measured = seen.readings[name].against_slo if name in seen.readings else Measurement(0, 0)
+    good, total = measured.good, measured.total
+    judged = budget.verdict(good, total, promise, unknown=measured.unknown, subject=subject)
+    verdict, left = judged.numbers["verdict"], judged.numbers["remaining_ratio"]
+    allowed, spent = float(promise.error_budget) * total, total - good
+    amounts = ("good", "total", f"allowed_{unit}", f"spent_{unit}", f"left_{unit}")
+    numbers = (
+        dict.fromkeys(amounts)
+        | _facts(seen, promise)
+        | {
+            "unit": unit,
+            "unknown": measured.unknown,
             "remaining_ratio": left,
-            "spent_minutes": spent,
-            "allowed_minutes": allowed,
-            "tier": seen.table.tier,
-            "table": seen.table.name,
+            "verdict": verdict,
+            "runs_needed": budget.runs_to_allow(promise) if unit == "runs" else None,
+            "interval_ratio": list(budget.interval(good, total))
+            if unit == "runs" and total
+            else None,
+            "interval_why": "" if unit == "runs" else MINUTES,
+            "state": None,
         }
-        found.append(Finding(judged.subject, judged.status, evidence, judged.next_step, numbers))
-    return tuple(sorted(found, key=lambda one: float(one.numbers["remaining_ratio"])))
+    )
+    if left is None:
+        return Finding(subject, "unknown", "not measured", "Give the run history", numbers)
+    numbers |= {"good": good, "total": total}
+    numbers |= {f"allowed_{unit}": allowed, f"spent_{unit}": spent, f"left_{unit}": allowed - spent}
+    in_period = f"{_amount(spent, allowed, unit)} spent in {_span(promise)}"
+    if judged.status == "unknown":
+        need = f", needs {numbers['runs_needed']} runs" if verdict == "not measurable" else ""
+        return Finding(
+            subject, "unknown", f"{verdict}{need}: {in_period}", judged.next_step, numbers
+        )
+    asked = policy.decide(left, rules, subject)
+    state = f"{left:.0%} left" if left >= 0 else f"overspent by {-left:.0%}"
+    numbers["state"] = asked.numbers["state"]
+    return Finding(subject, asked.status, f"{state}, {in_period}", asked.next_step, numbers)
+
+
+def _facts(seen: Seen, promise: SLO) -> dict[str, Any]:
+    """What was promised, of which table, over which window."""
+    return {
+        "table": seen.table.name,
+        "tier": seen.table.tier,
+        "sli": promise.sli,
+        "objective": str(replace(promise.objective, period=None)),
+        "target_ratio": float(1 - promise.error_budget),
+        "window": str(promise.period),
+    }
+
+
+def _amount(spent: float, allowed: float, unit: str) -> str:
+    """The article counts budgets in hours; runs stay runs."""
+    if unit == "minutes":
+        return f"{spent / 60:.1f} of {allowed / 60:.1f} hours"
+    return f"{spent:g} of {allowed:.3g} runs"
+
+
+def _span(promise: SLO) -> str:
+    period = promise.period
+    return f"{period.days} days" if period.days else f"this {period}"
 
 
 def decide(
@@ -64,9 +128,9 @@ def _lead(people: Iterable[Person]) -> str:
 
 
 def _spent(left: Sequence[Finding], lead: str, by: date) -> Iterable[Decision]:
-    spent = [one for one in left if float(one.numbers["remaining_ratio"]) <= 0]
+    spent = [one for one in left if one.status == "fail"]
     if spent:
-        tables = ", ".join(str(one.numbers["table"]) for one in spent)
+        tables = ", ".join(dict.fromkeys(str(one.numbers["table"]) for one in spent))
         why = f"{spent[0].subject}: {spent[0].evidence}"
         more = f" (and {len(spent) - 1} more)" if len(spent) > 1 else ""
         start = "Part 3, Pipeline Reliability: ensure idempotency, set up alerts, write one runbook"

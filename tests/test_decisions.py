@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dataops_lib import decisions, diagnosis, playbook, policy, slo
 from dataops_lib.finding import Finding
@@ -28,6 +30,21 @@ def seen(good, total=43_200.0, text=TEXT):
     table = Table(name="t", pipeline="p", tier=1, owner="Ana", day_column="d", about="x")
     minutes = diagnosis.Reading(Measurement(good, total), Measurement(good, total))
     return diagnosis.Seen(table, {one.sli: one for one in slo.loads(text)}, {"freshness": minutes})
+
+
+RUNS = """\
+slos:
+  - name: t
+    tier: 1
+    pipeline_success_rate: {slo: "> TARGET (30-day rolling)"}
+"""
+
+
+def ran(good, total, target="95%", **more):
+    """A table of which `good` of `total` expected runs published first time."""
+    one = seen(1.0, text=RUNS.replace("TARGET", target))
+    runs = Measurement(good, total, **more)
+    return replace(one, readings={"pipeline_success_rate": diagnosis.Reading(runs, runs)})
 
 
 def incident(**changes):
@@ -63,10 +80,72 @@ def test_budgets_come_worst_first():
     assert [round(one.numbers["remaining_ratio"], 2) for one in left] == [-1, 0.5, 1]
 
 
-def test_a_table_without_a_promised_share_or_without_minutes_has_no_budget():
+def test_a_promise_without_a_share_of_good_has_no_budget():
     without = TEXT.replace(" for 99% (30-day rolling)", "")
     assert decisions.budgets([seen(43_200, text=without)], RULES) == ()
-    assert decisions.budgets([replace(seen(1), readings={})], RULES) == ()
+
+
+def test_a_promise_without_a_measurement_is_unknown_and_comes_last():
+    whole = seen(43_200.0)
+    left = decisions.budgets([replace(whole, readings={}), ran(6, 7, "99%"), whole], RULES)
+    assert [one.numbers["verdict"] for one in left] == ["met", "not measurable", "unknown"]
+    last = left[-1]
+    assert (last.status, last.evidence) == ("unknown", "not measured")
+    assert (last.numbers["remaining_ratio"], last.numbers["interval_ratio"]) == (None, None)
+    assert decisions.decide(left[1:], [], LEAD, AS_OF) == ()
+
+
+def test_a_budget_of_runs_is_counted_in_runs_over_its_own_window():
+    (left,) = decisions.budgets([ran(25, 30)], RULES)
+    assert left.status == "fail"
+    assert left.evidence == "overspent by 233%, 5 of 1.5 runs spent in 30 days"
+    numbers = left.numbers
+    assert (numbers["spent_runs"], numbers["allowed_runs"]) == (5, pytest.approx(1.5))
+    assert numbers["left_runs"] == pytest.approx(-3.5)
+    assert numbers["interval_ratio"] == pytest.approx([0.664, 0.927], abs=0.001)  # Wilson, 25 of 30
+    assert (numbers["window"], numbers["target_ratio"]) == ("30-day rolling", 0.95)
+
+
+def test_too_few_runs_are_not_measurable_and_say_how_many_would_do():
+    (left,) = decisions.budgets([ran(6, 7, "99%")], RULES)
+    assert (left.status, left.numbers["runs_needed"]) == ("unknown", 100)
+    assert left.evidence.startswith("not measurable, needs 100 runs: 1 of 0.07 runs spent")
+    assert left.numbers["remaining_ratio"] == pytest.approx(1 - 1 / 0.07)  # shown all the same
+    (proven,) = decisions.budgets([ran(4, 7, "99%")], RULES)
+    assert proven.numbers["verdict"] == "breached"  # three failures of seven prove it
+
+
+def test_too_much_that_is_unknown_leaves_the_budget_unjudged():
+    (left,) = decisions.budgets([ran(25, 25, unknown=5)], RULES)
+    assert (left.status, left.numbers["verdict"]) == ("unknown", "unknown")
+
+
+def test_minutes_have_no_interval_and_say_why():
+    (left,) = decisions.budgets([seen(43_200 - 216)], RULES)
+    assert left.numbers["interval_ratio"] is None
+    assert "no independent trials" in left.numbers["interval_why"]
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.sampled_from(["90%", "95%", "99.5%"]))
+def test_the_numbers_of_a_budget_add_up_and_nothing_is_clamped(good, bad, target):
+    (left,) = decisions.budgets([ran(good, good + bad, target)], RULES)
+    numbers = left.numbers
+    if not good + bad:
+        assert {numbers[name] for name in ("good", "spent_runs", "remaining_ratio")} == {None}
+    else:
+        assert numbers["spent_runs"] == bad
+        assert numbers["left_runs"] == pytest.approx(numbers["allowed_runs"] - bad)
+        ratio = numbers["left_runs"] / numbers["allowed_runs"]
+        assert numbers["remaining_ratio"] == pytest.approx(ratio)
+        low, high = numbers["interval_ratio"]
+        assert low <= good / (good + bad) <= high
+
+
+def test_a_table_with_two_spent_budgets_is_stopped_once():
+    left = decisions.budgets([ran(0, 30), seen(0.0)], RULES)
+    first = decisions.decide(left, [], LEAD, AS_OF)[0]
+    assert first.what == "Stop feature work on t"
+    assert first.why.endswith("(and 1 more)")
 
 
 def test_a_check_that_failed_in_two_incidents_asks_for_a_contract_with_the_source():
