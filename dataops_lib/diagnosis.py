@@ -99,6 +99,8 @@ class Diagnosis:
     step: Finding | None = None
     incidents: tuple[Incident, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    onboarding: tuple[Finding, ...] = ()
+    onboarding_note: str = ""
     simulated: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -112,9 +114,9 @@ class Diagnosis:
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:
-        """Every judgement of the report: service levels, budgets, maturity, and the unknown."""
+        """Every judgement: service levels, budgets, maturity, first months, and the unknown."""
         asked = tuple(one for one in (self.maturity, self.step) if one is not None)
-        return (*self.findings, *self.budgets, *asked, *self.unknowns)
+        return (*self.findings, *self.budgets, *asked, *self.onboarding, *self.unknowns)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for diagnosis.json; the same inputs give the same values again."""
@@ -126,6 +128,7 @@ class Diagnosis:
             "window": window | {"text": self.period},
             "tiles": [_tile_dict(tile) for tile in self.tiles],
             "findings": [finding.as_dict() for finding in self.all_findings],
+            "onboarding": [finding.subject for finding in self.onboarding],
             "incidents": [_incident_dict(one) for one in self.incidents],
             "decisions": [decision.as_dict() for decision in self.decisions],
             "simulated": self.simulated,

@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dataops_lib.diagnosis import Diagnosis
+from dataops_lib.diagnosis import SLIS, Diagnosis
 from dataops_lib.finding import Finding, worst_first
 from dataops_lib.incident import Incident
 from dataops_lib.models import Picture
+from dataops_lib.objective import percent
+from dataops_lib.onboarding import DAYS as FIRST_MONTH
+from dataops_lib.onboarding import MEDIUM, WEEKENDS
 
 WORDS = {"ok": "kept", "warn": "SLO missed", "fail": "SLA breached", "unknown": "unknown"}
 
@@ -54,9 +57,78 @@ def maturity_level(finding: Finding) -> str:
 def budget_left(diagnosis: Diagnosis) -> str:
     """The budget that is worst off, or that there is none."""
     if not diagnosis.budgets:
-        return "No table has a freshness budget that could be measured."
+        return "No promise has an error budget."
     worst = diagnosis.budgets[0]
     return f"{worst.subject}: {worst.evidence}."
+
+
+def budgets(diagnosis: Diagnosis) -> str:
+    """How many error budgets are spent, left, and cannot be judged."""
+    found = diagnosis.budgets
+    if not found:
+        return "No promise has an error budget."
+    unknown = sum(one.status == "unknown" for one in found)
+    spent = sum(one.status == "fail" for one in found)
+    judged = f"{spent} of {len(found) - unknown} error budgets are spent"
+    return f"{judged}; {unknown} cannot be judged." if unknown else f"{judged}."
+
+
+def without_budget(diagnosis: Diagnosis) -> str:
+    """Which promises have no budget, and why; empty when all have one."""
+    named = [
+        f"{seen.table.name} {SLIS[name][0]}"
+        for seen in diagnosis.tables
+        for name, promise in seen.promises.items()
+        if name in SLIS and promise.target is None
+    ]
+    if not named:
+        return ""
+    return f"No budget, because the promise names no share of the time: {', '.join(named)}."
+
+
+def budget_evidence(finding: Finding) -> str:
+    """What the counts behind a budget prove: an interval, or how many runs would be needed."""
+    numbers = finding.numbers
+    needed, interval = numbers["runs_needed"], numbers["interval_ratio"]
+    said = []
+    if interval:
+        low, high = (percent(round(end, 3)) for end in interval)
+        said.append(f"95 % interval {low} to {high}")
+    if needed and interval and numbers["total"] < needed:
+        said.append(f"needs {needed} runs to allow one failure")
+    return "; ".join(said)
+
+
+def amount(size: float, unit: str) -> str:
+    """Minutes or runs of a budget, as people read them.
+
+    Examples
+    --------
+    >>> amount(-1207.6, "minutes"), amount(1.5, "runs"), amount(0.035, "runs")
+    ('-1,208 min', '1.5 runs', '0.035 runs')
+    """
+    if unit == "minutes":
+        return f"{size:,.0f} min"
+    return f"{size:,.3g} {unit.removesuffix('s') if size == 1 else unit}"
+
+
+TASK_WORDS = {"done": "done", "open": "open", "overdue": "overdue", "unseen": "cannot be seen"}
+
+
+def onboarding(diagnosis: Diagnosis) -> str:
+    """How many tasks of newcomers are done; of nobody in particular."""
+    states = [one.numbers["state"] for one in diagnosis.onboarding if "task" in one.numbers]
+    counts = {word: states.count(state) for state, word in TASK_WORDS.items()}
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"Of {len(states)} tasks of new colleagues: {said}."
+
+
+def first_month() -> str:
+    """How the month is counted, and what the words in it mean."""
+    return (
+        f"{FIRST_MONTH} days are the article's claim, without a source: a plan, no judgement of a "
+        f"person. {WEEKENDS} Medium is our definition: {MEDIUM.text}."
+    )
 
 
 def last_incident(diagnosis: Diagnosis) -> str:

@@ -73,7 +73,7 @@ def css(name: str) -> str:
 
 def _part(template: str, text: str, **values: Any) -> Html:
     shared = {"css": css("page_one.css"), "marks": MARKS, "words": headlines.WORDS}
-    return Html(render(template, **shared, **values), text)
+    return Html(render(template, **(shared | values)), text)
 
 
 def page_one(diagnosis: Diagnosis) -> Html:
@@ -124,6 +124,63 @@ def decisions(diagnosis: Diagnosis) -> Html:
     text = f"{len(diagnosis.decisions)} decisions. Worst budget: {values['budget']}"
     more = {"diagnosis": diagnosis, "day": headlines.day}
     return _part("decisions.html.j2", text, **more, **values)
+
+
+BUDGET_COLUMNS = (
+    "Table", "Promise", "Good", "Budget", "Spent", "Left", "Evidence", "Policy",
+)  # fmt: skip
+
+
+def budgets(diagnosis: Diagnosis) -> Html:
+    """Every error budget, worst first: what is spent and left, what that proves, what follows."""
+    found = diagnosis.budgets
+    text = headlines.budgets(diagnosis)
+    asked = {str(one.numbers["state"]): one.next_step for one in found if one.numbers["state"]}
+    notes = [f'Policy for "{state}": {action}.' for state, action in asked.items()]
+    why = sorted({str(one.numbers["interval_why"]) for one in found} - {""})
+    notes += [f"No interval for minutes: {reason}." for reason in why]
+    notes += [line for line in [headlines.without_budget(diagnosis)] if line]
+    values = {"rows": [_budget(one) for one in found], "titles": BUDGET_COLUMNS, "notes": notes}
+    return _part("budgets.html.j2", text, otherwise=text, **values)
+
+
+def _budget(finding: Finding) -> list[dict[str, str]]:
+    """The cells of one budget, in the order of `BUDGET_COLUMNS`; nothing is clamped."""
+    n = finding.numbers
+    unit, left = str(n["unit"]), n["remaining_ratio"]
+    if left is None:
+        good = allowed = spent = rest = "not measured"
+    else:
+        good = f"{n['good']:,.0f} of {headlines.amount(n['total'], unit)}"
+        allowed, spent, rest = (
+            headlines.amount(n[f"{name}_{unit}"], unit) for name in ("allowed", "spent", "left")
+        )
+    promise = f"{diagnosis_.SLIS[n['sli']][0]} {n['objective']}"
+    cells = [
+        (n["table"], f"tier {n['tier']}", ""),
+        (promise, n["window"], ""),
+        (good, "", ""),
+        (allowed, "", ""),
+        (spent, "", ""),
+        (rest, "" if left is None else slo.percent(round(left, 2)), ""),
+        (n["verdict"], headlines.budget_evidence(finding), _VERDICTS[n["verdict"]]),
+        (n["state"] or finding.next_step, "", ""),
+    ]
+    return [{"shown": str(a), "small": str(b), "status": c} for a, b, c in cells]
+
+
+_VERDICTS = {"met": "ok", "breached": "fail", "not measurable": "unknown", "unknown": "unknown"}
+
+
+def onboarding(diagnosis: Diagnosis) -> Html | None:
+    """Where the first month of each newcomer stands; None when nobody is new."""
+    found = diagnosis.onboarding
+    if not found:
+        return None
+    note = headlines.first_month()
+    text = headlines.onboarding(diagnosis)
+    words = headlines.TASK_WORDS
+    return _part("onboarding.html.j2", text, diagnosis=diagnosis, note=note, words=words)
 
 
 def unknowns(diagnosis: Diagnosis) -> Html:

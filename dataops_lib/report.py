@@ -26,6 +26,7 @@ from dataops_lib import (
     playbook,
     policy,
     teams,
+    traces,
 )
 from dataops_lib import diagnosis as diagnosis_
 from dataops_lib.diagnosis import Diagnosis
@@ -99,6 +100,8 @@ def diagnose(team: Team, days: int = diagnosis_.DAYS) -> Diagnosis:
         step=step,
         incidents=recent,
         decisions=decisions.decide(left, recent, team.people, team.as_of),
+        onboarding=traces.findings(observed),
+        onboarding_note=team.onboarding.note.strip() if team.onboarding else "",
         simulated=team.example.simulated.strip() if team.example else "",
         provenance=provenance(team),
     )

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from conftest import CLONE
 
-from dataops_lib import history, located, models, slo, teams
+from dataops_lib import history, located, models, onboarding, slo, teams
 from dataops_lib.models import Fault, FaultFile
 
 README = (CLONE / "data" / "README.md").read_text(encoding="utf-8")
@@ -24,9 +24,11 @@ FIELDS = {
     "replay": models.ReplaySpan,
     "slos.yaml": slo._Table,
     "assessment.yaml": models.Assessment,
+    "learners": models.Learner,
+    "test": models.AddedTest,
     "sources/*.sql and faults.yaml": Fault,
 }
-COLUMNS = {"runs.csv": history.RUNS, "alerts.csv": history.ALERTS}
+COLUMNS = {"runs.csv": history.RUNS, "alerts.csv": history.ALERTS, "rota.csv": models.ROTA}
 
 
 def table(section):
@@ -84,7 +86,8 @@ def test_choices_and_defaults_are_those_of_the_code():
 
 def test_each_part_of_a_team_folder_has_its_section():
     named = " ".join(SECTIONS)
-    for name in [*teams.folders.NEEDED_FOR, "team.yaml", "faults.yaml", "sources/*.sql"]:
+    optional = teams.folders.WHEN_NEEDED
+    for name in [*teams.folders.NEEDED_FOR, *optional, "team.yaml", "faults.yaml", "sources/*.sql"]:
         assert name in named, name
     assert set(FIELDS) | set(COLUMNS) <= set(SECTIONS)
 
@@ -92,7 +95,7 @@ def test_each_part_of_a_team_folder_has_its_section():
 def test_the_examples_together_are_a_team_without_a_problem(tmp_path, monkeypatch):
     folder = tmp_path / "shop"
     (folder / "contracts").mkdir(parents=True)
-    for name in ("team.yaml", "slos.yaml", "assessment.yaml"):
+    for name in ("team.yaml", "slos.yaml", "assessment.yaml", "onboarding.yaml"):
         (folder / name).write_text(example(name, "yaml"), encoding="utf-8")
     (folder / "contracts" / "fct_orders.yaml").write_text(example("contracts/*.yaml", "yaml"))
     for name in COLUMNS:
@@ -101,9 +104,24 @@ def test_the_examples_together_are_a_team_without_a_problem(tmp_path, monkeypatc
     monkeypatch.setenv("CATALOG_TOKEN", "from the environment")
     team = teams.load("shop", as_of="2026-01-08", root=tmp_path)
     assert dict(team.missing) == {}
+    assert [one.name for one in team.onboarding.learners] == ["Ben"]
+    assert list(team.rota["role"]) == ["primary", "shadow"]
     assert list(team.runs["status"]) == ["published", "blocked", "published"]
     assert len(team.expected("fct_orders", team.window())) == 3
     assert team.runs["due_at"].isin(team.expected("fct_orders", team.window())).all()
+
+
+def test_the_onboarding_file_and_its_numbers_are_described_as_they_are():
+    assert set(models.OnboardingFile.model_fields) <= set(table("onboarding.yaml"))
+    titles = [
+        line.strip("| ").split(" | ")[:2] for line in SECTIONS["onboarding.yaml"].splitlines()
+    ]
+    for task in onboarding.TASKS:
+        assert [task.title, f"week {task.week}"] in titles
+    low, high = onboarding.MEDIUM.models
+    assert f"{low} to {high} models, {onboarding.MEDIUM.sources} external source" in README
+    assert f"the last {onboarding.MEDIUM.runs} expected runs" in README
+    assert f"{onboarding.REVIEWS} commits of others" in README
 
 
 def test_the_example_of_faults_is_one():

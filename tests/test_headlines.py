@@ -1,13 +1,16 @@
 """Sentences that say what was found."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 
 from dataops_lib import headlines
+from dataops_lib.diagnosis import Diagnosis
 from dataops_lib.finding import Finding
 from dataops_lib.incident import Incident
 from dataops_lib.models import Picture
+from dataops_lib.windows import Window
 
 # -- notebooks 00, 04 and 05: first look, runs, incidents
 
@@ -148,3 +151,44 @@ def test_places_to_write_and_earlier_incidents_are_counted():
     assert headlines.to_write({}) == "Nothing waits."
     assert headlines.came_before([]).startswith("No earlier incident")
     assert "1 (12 February 2013)" in headlines.came_before([one_incident()])
+
+
+MONTH = Window(datetime(2013, 1, 30, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC))
+EMPTY = Diagnosis("a", "A", date(2013, 3, 1), MONTH, "30 days", (), (), (), ())
+
+
+def budget(verdict="breached", **numbers):
+    given = {"unit": "runs", "total": 30, "runs_needed": 20, "interval_ratio": [0.664, 0.927]}
+    return Finding("t budget", "fail", "spent", "Stop", given | {"verdict": verdict} | numbers)
+
+
+def test_what_a_budgets_counts_prove_is_an_interval_or_how_many_runs_it_needs():
+    assert headlines.budget_evidence(budget()) == "95 % interval 66.4 % to 92.7 %"
+    few = budget("not measurable", total=7, runs_needed=200, interval_ratio=[0.5, 1.0])
+    assert headlines.budget_evidence(few) == (
+        "95 % interval 50 % to 100 %; needs 200 runs to allow one failure"
+    )
+    minutes = budget(unit="minutes", runs_needed=None, interval_ratio=None)
+    assert headlines.budget_evidence(minutes) == ""
+
+
+def test_budgets_that_nobody_can_judge_are_not_counted_as_spent_or_kept():
+    left = (budget(), replace(budget(), status="ok"), replace(budget(), status="unknown"))
+    said = headlines.budgets(replace(EMPTY, budgets=left))
+    assert said == "1 of 2 error budgets are spent; 1 cannot be judged."
+    assert headlines.budgets(EMPTY) == "No promise has an error budget."
+
+
+def test_tasks_of_newcomers_are_counted_together():
+    states = ("done", "open", "open", "unseen")
+    tasks = tuple(Finding("x", "ok", "", "", {"task": "t", "state": one}) for one in states)
+    clock = Finding("x", "ok", "", "", {"state": "open"})
+    said = headlines.onboarding(replace(EMPTY, onboarding=(clock, *tasks)))
+    assert said == "Of 4 tasks of new colleagues: 1 done, 2 open, 1 cannot be seen."
+
+
+def test_the_first_month_is_said_to_be_a_plan_with_our_definition_of_medium():
+    said = headlines.first_month()
+    assert "no judgement of a person" in said
+    assert "weekends count" in said
+    assert "3 to 6 models" in said

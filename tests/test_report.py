@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -107,6 +108,31 @@ def test_the_record_has_every_finding_with_its_numbers_and_where_it_came_from(fl
     assert {"duckdb", "pyiceberg", "python"} <= set(made["versions"])
     assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in made["inputs"].values())
     assert {"team.yaml", "slos.yaml", "runs.csv"} <= set(made["inputs"])
+
+
+def test_the_record_has_each_budget_with_its_evidence_worst_first(flights_report):
+    record = json.loads((flights_report.parent / "diagnosis.json").read_text())
+    budgets = [one["numbers"] for one in record["findings"] if one["subject"].endswith(" budget")]
+    assert len(budgets) == 6
+    ratios = [one["remaining_ratio"] for one in budgets]
+    assert ratios == sorted(ratios)
+    for one in budgets:
+        unit = one["unit"]
+        left = one[f"allowed_{unit}"] - (one["total"] - one["good"])
+        assert one[f"left_{unit}"] == pytest.approx(left)
+        assert one[f"allowed_{unit}"] == pytest.approx((1 - one["target_ratio"]) * one["total"])
+        assert (one["window"], one["verdict"]) == ("30-day rolling", "breached")
+        assert (one["interval_ratio"] is None) == (unit == "minutes")
+
+
+def test_the_page_shows_each_budget_and_each_task_of_a_newcomer(flights_report):
+    record = json.loads((flights_report.parent / "diagnosis.json").read_text())
+    text = unescape(re.sub(r"<[^>]+>", "", flights_report.read_text()))
+    assert text.count("30-day rolling") == 6
+    assert 'Policy for "spent": Stop features' in text
+    assert len(record["onboarding"]) == 7
+    for subject in record["onboarding"]:
+        assert f"{subject}:" in text
 
 
 def test_the_same_inputs_give_the_same_record(flights_report, flights, tmp_path):

@@ -18,7 +18,8 @@ def words(html):
 def test_the_sample_report_says_what_the_report_says_today():
     diagnosis = report.diagnose(teams.example("flights"))
     sample = words(SAMPLE.read_text(encoding="utf-8"))
-    for part in (page.page_one, page.levels, page.decisions, page.unknowns):
+    parts = (page.page_one, page.levels, page.decisions, page.budgets, page.onboarding)
+    for part in (*parts, page.unknowns):
         stale = "the sample is stale: run `make sample`"
         assert words(part(diagnosis).html) in sample, stale
 
