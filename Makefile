@@ -3,7 +3,7 @@
 TEAM = flights
 AS_OF = 2013-03-01
 BIN = .venv/bin
-NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+NOTEBOOKS = $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
 # Modules are compiled once, not by each of the many processes, whatever the caller's habit is.
 export PYTHONDONTWRITEBYTECODE =

@@ -11,10 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
-
-from dataops_lib import diagnosis, lineage, warehouse
-from dataops_lib.audit import quoted
+from dataops_lib import diagnosis, lineage
 from dataops_lib.headlines import day as said
 from dataops_lib.models import Consumer
 from dataops_lib.place import Place
@@ -216,7 +213,7 @@ def newest_day(place: Place) -> Drawn:
     def build(candidate: tuple[str, date]) -> Drawn:
         name, day = candidate
         noon = datetime.combine(day, time(12), place.zone)
-        column, newest = place.team.table(name).day_column, _newest(place, name, noon)
+        column, newest = place.team.table(name).day_column, place.newest_at(name, noon)
         published = place.landings[name]["published_at"]
         came = place.local(published[published <= noon].max()).date()
         wrong = {"landing day for data day": came, "now for then": days[name][-1]}
@@ -256,17 +253,6 @@ def allowed_lateness(place: Place) -> Drawn:
 
 
 # -- what the draws are made of
-
-
-def _newest(place: Place, name: str, at: datetime) -> date:
-    column = quoted(place.team.table(name).day_column)
-    table, snapshot = place.observed.tables[name][0], place.seen_at(at)[name]
-    with duckdb.connect() as connection:
-        warehouse.view(connection, "t", table, snapshot_id=snapshot)
-        found: list[tuple[date]] = connection.execute(
-            f"SELECT max({column})::DATE FROM t"
-        ).fetchall()
-    return found[0][0]
 
 
 def _children(graph: Mapping[str, tuple[str, ...]], name: str) -> list[str]:

@@ -65,6 +65,7 @@ class Place:
         self.observed = observed
         self.team = observed.team
         self.zone = ZoneInfo(self.team.zone)
+        self._newest: dict[tuple[str, int], date] = {}
 
     def shuffled(self, question: str, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The candidates in an order that is this learner's own, the same on every machine."""
@@ -148,6 +149,17 @@ class Place:
         return {
             name: warehouse.landings(table) for name, (table, _) in self.observed.tables.items()
         }
+
+    def newest_at(self, name: str, moment: datetime) -> date:
+        """The newest day of data that readers of a table had at `moment`."""
+        key = (name, self.seen_at(moment)[name])
+        if key not in self._newest:
+            column = quoted(self.team.table(name).day_column)
+            with duckdb.connect() as views:
+                warehouse.view(views, "t", self.observed.tables[name][0], snapshot_id=key[1])
+                found = views.execute(f"SELECT max({column})::DATE FROM t").fetchall()
+            self._newest[key] = found[0][0]
+        return self._newest[key]
 
     def seen_at(self, moment: datetime) -> dict[str, int]:
         """The snapshot of each table that readers had at `moment`."""

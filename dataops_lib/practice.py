@@ -94,7 +94,7 @@ class Practice:
                 return "day still missing"
             if not self.readers_have(day):
                 return "wrong rows published"
-            return "branch left behind" if morning in states else ""
+            return "" if states.get(morning) in (None, "withdrawn") else "branch left behind"
 
         return Deed(look, {"day": day}, self._values(day))
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import Field
@@ -245,7 +246,7 @@ def _number(answer: Any) -> float:
         answer = answer.item()
     if isinstance(answer, str):
         raise Misread(f"Write the number without quotes, not {code(repr(answer))}.")
-    if isinstance(answer, bool) or not isinstance(answer, numbers.Real | numbers.Number):
+    if isinstance(answer, bool) or not isinstance(answer, numbers.Real | Decimal):
         raise Misread(f"A number is asked for, not {_article(answer)}.")
     value = float(answer)  # type: ignore[arg-type]
     if not math.isfinite(value):

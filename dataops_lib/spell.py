@@ -17,7 +17,6 @@ from dataops_lib.windows import Window, midnight
 
 LENGTHS = (14, 21, 28, 35)  # days; none is a month, so that nobody can use one
 TARGETS = tuple(Decimal(one) for one in ("0.90", "0.95", "0.98", "0.99"))
-TRIES = 300
 FITS_BEST = 4
 MONTH = 30  # what people put in place of the window's own runs
 
@@ -68,6 +67,11 @@ class Spell:
     def left(self) -> float:
         """Runs of the budget that are left; below zero when it is overspent."""
         return self.allowed - self.bad
+
+    @property
+    def state(self) -> str:
+        """The state of the error-budget policy that holds at the end."""
+        return str(policy.decide(self.left / self.allowed, _rules()).numbers["state"])
 
     def draws(self) -> dict[str, Drawn]:
         """All questions about this spell, by name."""
@@ -148,7 +152,7 @@ class Spell:
     def _state(self) -> Any:
         rules = _rules()
         judged = policy.decide(self.left / self.allowed, rules)
-        right, in_runs = judged.numbers["state"], policy.decide(self.left, rules).numbers["state"]
+        right, in_runs = self.state, policy.decide(self.left, rules).numbers["state"]
         others = AnyOf(one.name for one in rules.states if one.name not in (right, in_runs))
         wrong = {"runs for share": in_runs} if in_runs != right else {}
         action = judged.next_step[0].lower() + judged.next_step[1:]
@@ -167,12 +171,12 @@ def draw(place: Place) -> dict[str, Drawn]:
     states = [one.name for one in _rules().states]
     wanted = place.shuffled("state", states)[0]  # else nearly every budget drawn is overspent
     best: tuple[int, dict[str, Drawn]] = (0, {})
-    for spell in place.shuffled("budget", _spells(place))[:TRIES]:
-        if not spell.bad:
+    for spell in place.shuffled("budget", _spells(place)):
+        fits = (spell.bad > 0) * (1 + 2 * (spell.state == wanted))
+        if fits <= best[0]:
             continue
         found = spell.draws()
-        clear = all(drawn.is_clear for drawn in found.values())
-        fits = 1 + 2 * clear + (found["what_it_allows"].truth == wanted)
+        fits += all(drawn.is_clear for drawn in found.values())
         best = max(best, (fits, found), key=lambda one: one[0])
         if fits == FITS_BEST:
             break
