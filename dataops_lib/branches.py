@@ -28,7 +28,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRef
 from pyiceberg.table.snapshots import ancestors_of, is_ancestor_of
-from pyiceberg.table.update.snapshot import ManageSnapshots
+from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 
 from dataops_lib.errors import DataError
 from dataops_lib.runs import (
@@ -47,6 +47,7 @@ from dataops_lib.runs import (
 
 log = logging.getLogger("dataops.wap")
 ATTEMPTS = 60
+_MEANWHILE = ("sequence number", "unknown snapshot", "does not exist")
 Result = TypeVar("Result")
 
 
@@ -72,22 +73,21 @@ def retrying(step: Callable[[], Result]) -> Result:
     pyiceberg retries data commits only (trap 6), and a write to one branch while another moves
     raises a bare ValueError (trap 7). `step` looks first whether an earlier attempt landed.
     """
-    retry = tenacity.Retrying(
+    return tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
         wait=tenacity.wait_random_exponential(multiplier=0.02, max=1.0),
         stop=tenacity.stop_after_attempt(ATTEMPTS),
         before_sleep=tenacity.before_sleep_log(log, logging.INFO),
         reraise=True,
-    )
-    return retry(step)
+    )(step)
 
 
 def is_transient(error: BaseException) -> bool:
     """True for a commit that lost a race, and for a catalog that was busy."""
     if isinstance(error, CommitFailedException | CommitStateUnknownException):
         return True
-    if isinstance(error, ValueError):
-        return "sequence number" in str(error)
+    if isinstance(error, ValueError):  # what it builds on was added, or is gone, meanwhile
+        return any(sign in str(error) for sign in _MEANWHILE)
     sql = type(error).__module__.startswith("sqlalchemy")
     return sql and type(error).__name__ == "OperationalError"
 
@@ -386,8 +386,15 @@ def remove(catalog: Catalog, name: str, names: Sequence[str], now: datetime) -> 
 
     def expire() -> None:
         table = load(catalog, name)
-        if gone := unreachable(table, doomed, now):
-            table.maintenance.expire_snapshots().by_ids(gone).commit()
+        if not (gone := unreachable(table, doomed, now)):
+            return
+        transaction = table.transaction()
+        if main := table.metadata.refs.get(MAIN_BRANCH):
+            # This changes nothing, and asserts that main has not moved to what is to be expired.
+            same: Any = ManageSnapshots(transaction)
+            same.create_branch(main.snapshot_id, MAIN_BRANCH, **_retention(main)).commit()
+        ExpireSnapshots(transaction).by_ids(gone).commit()
+        transaction.commit_transaction()
 
     retrying(drop)
     retrying(expire)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
 
 from dataops_lib import arrival, branches, runs, verdict, warehouse
 from dataops_lib.arrival import Fingerprint, Misfit
@@ -94,7 +95,7 @@ class Flow:
         """Stage `data`, or find it staged or published by an earlier call, and go on from there."""
         schema, run_id = self.table.schema(), self.run.run_id
         again = None if hasattr(data, "read_next_batch") else data  # a stream is read only once
-        known, whole = self.tag_and_whole()
+        known, whole = self.published_and_whole()
         try:
             if known or whole:
                 given = _fingerprint(data, schema)
@@ -115,21 +116,18 @@ class Flow:
         self.note("staged", f"{staged.rows:,} rows written to branch {staged.branch}")
         return self.audit_and_publish(staged, again)
 
-    def tag_and_whole(self) -> tuple[str | None, Staged | None]:
-        """The run's tag, and its last branch that holds all of its data."""
+    def published_and_whole(self) -> tuple[Snapshot | None, Staged | None]:
+        """What the run published, and its last branch that holds all of its data."""
         names = runs.branches_of(self.table, self.run.run_id)
         left = [runs.staged(self.table, name) for name in reversed(names)]
-        tag = runs.tag_of(self.table, self.run.run_id)
         whole = (old for old in left if old.complete and runs.is_intact(self.table, old.head_id))
-        return tag, next(whole, None)
+        return runs.published(self.table, self.run.run_id), next(whole, None)
 
-    def repeated(self, tag: str, fingerprint: str) -> Publication:
+    def repeated(self, snapshot: Snapshot, fingerprint: str) -> Publication:
         """The first publication of this run, when it was of the same data."""
-        match = runs.TAG.match(tag)
-        assert match is not None
-        snapshot_id = self.table.metadata.refs[tag].snapshot_id
-        snapshot = self.table.metadata.snapshot_by_id(snapshot_id)
-        if match["state"] == "withdrawn":
+        tag = runs.tag_of(self.table, self.run.run_id)
+        match = runs.TAG.match(tag or "")
+        if match and match["state"] == "withdrawn":
             raise UsageError(
                 f"run {self.run.run_id} was published and rolled back. Give a new run_id"
             )
@@ -137,13 +135,13 @@ class Flow:
             raise _other_data(self.run.run_id)
         if left := runs.branches_of(self.table, self.run.run_id):
             branches.remove(self.catalog, self.name, left, self.now())
-        self.note("repeated", f"already published as {tag}")
+        self.note("repeated", f"already published as {tag or 'a snapshot whose tag is gone'}")
         return self.answer(
             published=True,
-            snapshot_id=snapshot_id,
+            snapshot_id=snapshot.snapshot_id,
             rows=int(runs.told(snapshot, "rows") or 0),
             tag=tag,
-            published_at=runs.time_of(match["stamp"]),
+            published_at=runs.time_of(match["stamp"]) if match else None,
         )
 
     def audit_and_publish(self, staged: Staged, data: Any = None) -> Publication:
@@ -190,10 +188,11 @@ class Flow:
             self.catalog, self.table, self.run.run_id, staged.head_id, self.now(), override
         )
         match = runs.TAG.match(tag or "")
-        if tag is None or match is None:
+        first = runs.published(self.table, self.run.run_id)
+        if tag is None or match is None or first is None:
             return None
-        if self.table.metadata.refs[tag].snapshot_id != staged.head_id:
-            return self.repeated(tag, staged.fingerprint)  # another process was first
+        if first.snapshot_id != staged.head_id:
+            return self.repeated(first, staged.fingerprint)  # another process was first
         self.note("published", f"main is now snapshot {staged.head_id}, tagged {tag}")
         return replace(
             pending,

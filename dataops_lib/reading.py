@@ -26,6 +26,7 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_between_ids
 from pyiceberg.types import DecimalType, NestedField
 
 from dataops_lib.audit import literal, quoted
+from dataops_lib.errors import DataError
 
 NAME_MAPPING = "schema.name-mapping.default"
 _DUCKDB_TYPES = {
@@ -103,12 +104,26 @@ def added_files(table: Table, base_id: int | None, head_id: int) -> list[DataFil
     """Files that the snapshots after `base_id` up to `head_id` wrote and that are still there.
 
     Only manifests that these snapshots wrote are opened, so the cost does not grow with the table.
+    Where somebody expired snapshots in between, the files of both ends are compared instead.
+
+    Raises
+    ------
+    DataError
+        If the base was expired too, so that nothing tells which rows are new.
     """
     between: list[Snapshot] = list(ancestors_between_ids(base_id, head_id, table.metadata))
     ids = {snapshot.snapshot_id for snapshot in between}
     head = table.metadata.snapshot_by_id(head_id)
     assert head is not None
     found: dict[str, DataFile] = {}
+    if base_id is None or base_id not in (s.parent_snapshot_id for s in between):
+        if base_id is not None and table.metadata.snapshot_by_id(base_id) is None:
+            name = ".".join(table.name())
+            text = f"snapshot {base_id} of {name}, which the rows were staged on, was expired"
+            raise DataError(f"{text}. Discard the run and run it again")
+        before = plan(table, base_id) if base_id is not None else []
+        old = {task.file.file_path for task in before}
+        return [t.file for t in plan(table, head_id) if t.file.file_path not in old]
     for manifest in head.manifests(table.io):
         if manifest.added_snapshot_id not in ids:
             continue

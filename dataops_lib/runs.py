@@ -124,6 +124,17 @@ def tag_of(table: Table, run_id: str) -> str | None:
     return next(found, None)
 
 
+def published(table: Table, run_id: str) -> Snapshot | None:
+    """The snapshot that a run published: its tag says so, or main if somebody removed the tag."""
+    if tag := tag_of(table, run_id):
+        return table.metadata.snapshot_by_id(table.metadata.refs[tag].snapshot_id)
+    known = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
+    at = table.current_snapshot()
+    while at and not (told(at, "run_id") == run_id and told(at, "complete") == "true"):
+        at = known.get(at.parent_snapshot_id or 0)
+    return at
+
+
 def stamp(moment: datetime) -> str:
     """Time as it stands in a tag: minutes, with seconds only where there are any.
 

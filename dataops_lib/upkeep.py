@@ -117,6 +117,8 @@ def discard(table_name: str, *, catalog: Catalog, run_id: str) -> None:
     if not names:
         raise _unknown(table_name, run_id)
     branches.remove(catalog, table_name, names, datetime.min.replace(tzinfo=UTC))
+    if tag := runs.tag_of(branches.load(catalog, table_name), run_id):
+        raise UsageError(f"run {run_id} was published meanwhile, as {tag}; nothing was discarded")
 
 
 def rollback(table_name: str, *, catalog: Catalog, to: str) -> Rolledback:
@@ -233,7 +235,12 @@ def _between(table: Table, target: int) -> set[int] | None:
         if snapshot.snapshot_id == target:
             return after
         after.add(snapshot.snapshot_id)
-    return None
+    # Not there. Where somebody expired what lay in between, the order of staging is left.
+    order = {s.snapshot_id: s.sequence_number or 0 for s in table.metadata.snapshots}
+    then = table.metadata.snapshot_by_id(target)
+    forked = any(s.snapshot_id in after for s in ancestors_of(then, table.metadata))
+    newer = {snapshot_id for snapshot_id, number in order.items() if number > order[target]}
+    return newer if after & newer and not forked else None
 
 
 def _files(system: FileSystem, path: str) -> Iterator[tuple[str, int, datetime]]:

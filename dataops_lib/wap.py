@@ -125,16 +125,19 @@ def resume(
     UsageError
         If the table knows nothing of the run.
     DataError
-        If main has moved since, and the audit or the data to follow it are gone.
+        If main has moved since, and the audit, the data or the time to follow it are gone.
     """
     flow = _flow_of(catalog, table_name, run_id, quality_checks or (), now)
-    tag, whole = flow.tag_and_whole()
-    if tag:
-        match = runs.TAG.match(tag)
-        snapshot = flow.table.metadata.snapshot_by_id(flow.table.metadata.refs[tag].snapshot_id)
-        assert match is not None
-        return flow.repeated(tag, runs.told(snapshot, "fingerprint") or "")
+    known, whole = flow.published_and_whole()
+    if known:
+        return flow.repeated(known, runs.told(known, "fingerprint") or "")
     if whole and quality_checks is not None:
+        main = flow.table.current_snapshot()
+        moved = whole.base_id != (main.snapshot_id if main else None)
+        if moved and runs.is_past(flow.table.metadata.snapshot_by_id(whole.head_id), now()):
+            # A clean may be deleting its files: it takes those of runs whose time is over.
+            text = f"main of {table_name} moved, and run {run_id} is past its time"
+            raise DataError(f"{text}. Discard it and run it again")
         return flow.audit_and_publish(whole)
     record = runs.recorded_audit(flow.table, whole) if whole else None
     if whole is None or record is None:
@@ -166,10 +169,10 @@ def publish(
         If the run is unknown, was not audited, or was blocked and there is no reason.
     """
     flow = _flow_of(catalog, table_name, run_id, (), now)
-    tag, whole = flow.tag_and_whole()
+    known, whole = flow.published_and_whole()
     record = runs.recorded_audit(flow.table, whole) if whole else None
-    if tag or whole is None or record is None:
-        state = "is published already" if tag else "was not staged and audited in full"
+    if known or whole is None or record is None:
+        state = "is published already" if known else "was not staged and audited in full"
         raise UsageError(f"run {run_id} {state}. List the runs to see what can be published")
     pending = flow.pending(whole, record, whole.head_id, 0)
     blocked = [finding.subject for finding in pending.blocked_by]
@@ -198,7 +201,7 @@ def _flow_of(
     """The flow of a run that the table knows."""
     table = branches.load(catalog, runs.check_run_id(run_id) and name)
     names = runs.branches_of(table, run_id)
-    if not names and not runs.tag_of(table, run_id):
+    if not names and not runs.published(table, run_id):
         raise UsageError(f"{name} knows no run {run_id}. List its runs to see which there are")
     found = runs.staged(table, names[-1]).properties if names else {}
     started = datetime.fromisoformat(found["staged_at"]) if "staged_at" in found else now()

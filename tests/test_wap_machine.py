@@ -170,10 +170,11 @@ class TableMachine(RuleBasedStateMachine):
         run = self.waiting[run_id]
         options = {"catalog": self.catalog, "run_id": run_id, "now": self.clock}
         follow = run.base != self.main[-1][2]
-        if not run.bad and follow and run.mode != "append":
+        over = run.until <= self.clock()
+        if follow and (over or (not run.bad and run.mode != "append")):
             with pytest.raises(DataError):
                 wap.resume(NAME, quality_checks=CHECKS, **options)
-            run.audited = True
+            run.audited |= not over
             return
         assert bool(wap.resume(NAME, quality_checks=CHECKS, **options)) is not run.bad
         if not run.bad:
