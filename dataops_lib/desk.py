@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dataops_lib import lineage, playbook, policy, teams
+from dataops_lib import lineage, playbook, policy
 from dataops_lib.errors import DataError
 from dataops_lib.flow import Publication
 from dataops_lib.place import Place
@@ -87,10 +87,11 @@ class Desk:
     def page_one(self) -> Said:
         """Where page one of the team's report is, or how to make it."""
         name, day = self.team.name, self.team.as_of
-        made = teams.HOME / "reports" / name / day.isoformat() / "index.html"
-        if made.is_file():
-            return Said(f"Open `{made.relative_to(teams.HOME)}` in a browser.")
-        return Said(f"Run `dataops report {name} --as-of {day} --page-one` in a terminal.")
+        place = f"{name}/{day.isoformat()}/index.html"
+        return Said(
+            f"`dataops report {name} --as-of {day} --page-one`, in a terminal, writes "
+            f"`reports/{place}`. Open that in a browser."
+        )
 
     @property
     def policy(self) -> pd.DataFrame:
