@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,6 +66,33 @@ class Files:
         self.hashes[name] = hashlib.sha256(content).hexdigest()
         return self.attempt(lambda: read(text, file=name))
 
+    def table(
+        self, name: str, columns: Sequence[history.Column], base: Path | None = None
+    ) -> pd.DataFrame | None:
+        """A history from `name`.csv, or from `name`.parquet with the same columns."""
+        path = (base or self.folder) / f"{name}.parquet"
+        read = partial(history.loads, columns=columns)
+        if not path.exists():
+            return self.take(f"{name}.csv", read, base)
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+        from pyarrow import parquet
+
+        fix = "data/README.md names the columns; times need a zone, and nothing is nested"
+        if path.with_suffix(".csv").exists():
+            beside = Problem(path.name, None, "", f"stands beside {name}.csv", "keep one of them")
+            self.problems.append(beside)
+            return None
+        try:
+            content = path.read_bytes()
+            arrow_csv.write_csv(parquet.read_table(io.BytesIO(content)), text := io.BytesIO())
+        except (pa.ArrowException, OSError) as error:
+            message = f"cannot be read as a Parquet table ({type(error).__name__})"
+            self.problems.append(Problem(path.name, None, "", message, fix))
+            return None
+        self.hashes[path.name] = hashlib.sha256(content).hexdigest()
+        return self.attempt(lambda: read(text.getvalue().decode(), file=path.name))
+
     def contracts(self) -> dict[str, contract.Contract] | None:
         """Contracts by the name of their table; None when the team has none."""
         paths = sorted((self.folder / "contracts").glob("*.yaml"))
@@ -99,9 +126,7 @@ def read_history(
     files: Files, build: Path | None
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     """Runs and alerts, from the replay if the team is an example, else from its folder."""
-    runs = files.take("runs.csv", partial(history.loads, columns=history.RUNS), build)
-    alerts = files.take("alerts.csv", partial(history.loads, columns=history.ALERTS), build)
-    return runs, alerts
+    return files.table("runs", history.RUNS, build), files.table("alerts", history.ALERTS, build)
 
 
 def read_faults(files: Files) -> tuple[Fault, ...]:

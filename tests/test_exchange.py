@@ -4,11 +4,14 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataops_lib import exchange, sli, slo
+from dataops_lib import exchange, sli, slo, teams
 from dataops_lib.errors import TeamError
 
 settings.register_profile("patient", deadline=None)  # first imports are slow
@@ -198,3 +201,74 @@ def test_a_file_that_no_tool_wrote_is_refused_kindly(text):
 
 def test_an_empty_list_is_a_history_without_runs():
     assert len(exchange.runs_from_airflow("[]")) == 0
+
+
+# A team's histories may come as Parquet
+
+
+CSV = """run_id,pipeline,table,due_at,started_at,published_at,status,rows,trigger
+r1,p,a,2026-01-05T06:00:00+01:00,2026-01-05T05:00:02Z,2026-01-05T05:04:10.5Z,published,812,scheduled
+r2,p,a,2026-01-06T06:00:00+01:00,,,blocked,,
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A team with one table, and a run history in CSV."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "team.yaml").write_text(
+        "name: shop\ntitle: Shop\nzone: Europe/Berlin\n"
+        'pipelines:\n  - {name: p, schedule: "0 6 * * *", first_due: 2026-01-05}\n'
+        "tables:\n  - {name: a, pipeline: p, tier: 1, owner: Ana, day_column: day, about: A.}\n"
+    )
+    (folder / "runs.csv").write_text(CSV)
+    return folder
+
+
+def as_parquet(folder, **changed):
+    """The history of `folder` as Parquet, in place of CSV; `changed` replaces columns."""
+    runs = teams.load("shop", as_of="2026-01-08", root=folder.parent).runs
+    table = pa.Table.from_pandas(runs, preserve_index=False)
+    for name, values in changed.items():
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(values))
+    pq.write_table(table, folder / "runs.parquet")
+    (folder / "runs.csv").unlink()
+
+
+def test_a_run_history_in_parquet_is_read_as_its_csv_would_be(shop):
+    by_csv = teams.load("shop", as_of="2026-01-08", root=shop.parent)
+    as_parquet(shop, trigger=pa.array(["scheduled", None]).dictionary_encode())
+    by_parquet = teams.load("shop", as_of="2026-01-08", root=shop.parent)
+    pd.testing.assert_frame_equal(by_parquet.runs, by_csv.runs)
+    assert "runs.csv" not in by_parquet.missing
+    assert "runs.parquet" in by_parquet.inputs
+
+
+def test_two_histories_of_one_team_are_refused(shop):
+    as_parquet(shop)
+    (shop / "runs.csv").write_text(CSV)
+    (said,) = map(str, teams.problems("shop", root=shop.parent))
+    assert "runs.parquet" in said and "stands beside runs.csv" in said
+
+
+WRONG_PARQUET = {
+    "status": (["published", "stuck"], "must be one of"),
+    "due_at": ([datetime(2026, 1, 5, 6), datetime(2026, 1, 6, 6)], "without zone"),
+    "table": ([["a"], ["a"]], "cannot be read as a Parquet table"),
+}
+
+
+@pytest.mark.parametrize("column", WRONG_PARQUET)
+def test_a_parquet_history_that_says_something_wrong_is_told(shop, column):
+    values, reason = WRONG_PARQUET[column]
+    as_parquet(shop, **{column: values})
+    said = "\n".join(map(str, teams.problems("shop", root=shop.parent)))
+    assert "runs.parquet" in said and reason in said
+
+
+def test_a_file_that_is_not_parquet_is_told(shop):
+    (shop / "runs.csv").rename(shop / "runs.parquet")
+    (said,) = map(str, teams.problems("shop", root=shop.parent))
+    assert "cannot be read as a Parquet table" in said
