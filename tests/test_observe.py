@@ -509,6 +509,20 @@ def test_incidents_follow_from_the_run_history_and_tell_what_was_planted(flights
     assert Observed(healthy.load()).incidents == ()
 
 
+@pytest.mark.parametrize("team", ["flights", "orders"])
+def test_every_reading_says_how_it_was_measured_from_how_much_and_how_completely(request, team):
+    observed = Observed(request.getfixturevalue(team).load())
+    found = [one for seen in observed.seen() for one in seen.readings.values()]
+    assert found
+    for reading in found:
+        shown = reading.shown
+        assert set(shown.source.split(" and ")) <= {"metadata", "scan", "run history"}
+        assert shown.how
+        assert shown.observations > 0
+        assert shown.coverage == 1
+        assert shown.bounds == (shown.ratio, shown.ratio)
+
+
 def test_a_promise_is_held_over_its_own_period_not_the_reports(flights):
     observed = Observed(flights.load(), days=5)
     shown = observed.readings("fct_flights")["pipeline_success_rate"]

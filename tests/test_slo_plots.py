@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import nbformat
 import pandas as pd
 import pytest
 
-from dataops_lib import budget, playbook, plots, policy, slo_plots, spending
+from dataops_lib import budget, playbook, plots, policy, slo_plots, spending, teams
 from dataops_lib.windows import Window
 
 mpl.use("agg")
@@ -204,3 +205,53 @@ def test_the_age_of_the_newest_record_does_not_fall_at_a_publish_without_new_row
     assert list(landing.get_ydata()) == [0, 24, 0, 24, 0, 18]
     assert ax.get_title() == "Records get up to 48 hours old, publishes up to 24"
     assert slo_plots.two_ages(None, window).get_title().startswith("No published table")
+
+
+# -- what the two notebooks teach
+
+POINTS = {
+    "the inverted pair": ("02_slo_design", "Does the SLO warn before the SLA breaks?"),
+    "a dead pipeline": ("02_slo_design", "Is a success rate of 100 % good news?"),
+    "a green run": (
+        "02_slo_design",
+        "A green job and an old table: which one does the reader see?",
+    ),
+    "the z that cannot reach 3": ("02_slo_design", "Which z-score can reach 3?"),
+    "the alert that cannot fire": (
+        "03_error_budget_exploration",
+        "Which alert would have told us, and which never can?",
+    ),
+    "months and clocks": ("03_error_budget_exploration", "Is every month 30 days long?"),
+    "averages": ("03_error_budget_exploration", "Which average hides the bad hour?"),
+    "7 of 7": ("02_slo_design", "Can we even measure 99.5 %?"),
+    "spot the error": (
+        "03_error_budget_exploration",
+        "Spot the error: which of these numbers would you use?",
+    ),
+    "minutes are not trials": ("03_error_budget_exploration", "Are minutes trials?"),
+}
+
+
+def section(notebook, question):
+    """The prose, the code and the kinds of output between a question and the next one."""
+    cells = nbformat.read(teams.HOME / "notebooks" / f"{notebook}.ipynb", as_version=4).cells
+    words, code, kinds, inside = "", "", set(), False
+    for cell in cells:
+        if cell.cell_type == "code":
+            if inside:
+                code += cell.source
+                kinds |= {kind for out in cell.outputs for kind in out.get("data", {})}
+            continue
+        for number, part in enumerate(("\n" + cell.source).split("\n## ")):
+            if number:
+                inside = part.startswith(question + "\n")
+            words += part if inside else ""
+    return words, code, kinds
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_each_teaching_point_is_a_question_an_answer_a_picture_and_a_try_it(point):
+    words, code, kinds = section(*POINTS[point])
+    assert words and code, "the question does not stand in the notebook"
+    assert "image/png" in kinds
+    assert "*Try it:*" in words
