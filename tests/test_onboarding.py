@@ -5,7 +5,9 @@ import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -476,6 +478,45 @@ def rule(name, sql):
 
 def named(check):
     return EVA.model_copy(update={"test": AddedTest(table="fct_flights", check=check)})
+
+
+@pytest.mark.parametrize(
+    ("column", "faults"),
+    [
+        (pa.array([True, None]), {"is negated": [False, None]}),
+        (pa.array([1], pa.int16()), {}),  # holds no 2 billion
+        (pa.array([1], pa.int64()), {"is 2 billion": [2_000_000_000]}),
+        (pa.array([Decimal("1.50")], pa.decimal128(5, 2)), {"is -999": [Decimal("-999.00")]}),
+        (pa.array(["a"]), {"is a question mark": ["?"]}),
+        (pa.array([date(2013, 2, 4)]), {"lies in 1970": [date(1970, 1, 2)]}),
+        (pa.array([SINCE]), {"lies in 2199": [datetime(2199, 12, 30, tzinfo=UTC)]}),
+    ],
+)
+def test_a_column_of_each_type_can_be_spoilt(column, faults):
+    field = pa.field("x", column.type)
+    found = {fault: values.to_pylist() for fault, values in traces._wrong(field, column)}
+    assert found["is missing in every row"] == [None] * len(column)
+    assert faults.items() <= found.items()
+    assert faults or len(found) == 1
+
+
+def test_amounts_of_money_can_be_spoilt_and_an_error_is_no_catch(orders, observed):
+    claim = AddedTest(table="fct_daily_revenue", check="in_range(revenue_usd)")
+    found = traces.tried(Observed(orders.load()), claim)
+    assert found.caught.startswith("revenue_usd is -999")
+    # `flight` as text breaks this check before it can find anything
+    counted = traces.tried(
+        observed, AddedTest(table="fct_daily_departures", check="in_range(scheduled)")
+    )
+    assert counted.caught == "scheduled is 2 billion below zero"
+
+
+def test_a_type_that_iceberg_does_not_have_is_unknown_and_no_error(observed, monkeypatch):
+    rows = pa.table({"flight_date": [date(2013, 2, 12)], "x": pa.array([timedelta(1)])})
+    monkeypatch.setattr(traces, "_last_day", lambda *_: (date(2013, 2, 12), rows))
+    found = traces.tried(observed, AddedTest(table="fct_flights", check="enough_rows"))
+    assert found.why == "table fct_flights has a type that cannot be copied"
+    assert onboarding.see_test(named("enough_rows"), found, NO_GIT, SINCE).done is None
 
 
 def test_publishes_that_the_check_has_blocked_are_counted(observed):
