@@ -2,6 +2,7 @@
 
 import json
 
+import lab
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -214,3 +215,26 @@ def test_a_parameter_of_any_text_stays_a_text():
 
 def test_exercise_and_solved_notebook_are_executed_with_the_others():
     assert {"week_one", "week_one_solved"} <= {path.stem for path in tutorials.paths()}
+
+
+@pytest.mark.browser
+def test_a_learner_works_in_jupyterlab_and_their_progress_is_kept(learners):
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = coursework.prepare("eva", team="flights", root=EXAMPLES)
+    notebook = nbformat.read(path, as_version=4)
+    answered = 'ex.tables.owner[ex.q9.given["table"]]'
+    for cell in notebook.cells:
+        if "ex.q9.check(" in cell.source:
+            cell.source = cell.source.replace("...  # your answer", answered)
+    nbformat.write(notebook, path)
+    with lab.served(path.parent, path.name) as address, playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=lab.CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        lab.opened(page, address)
+        bold = page.locator(".jp-OutputArea-output strong")
+        playwright.expect(bold.filter(has_text="✓ Correct")).to_have_count(1, timeout=60_000)
+        playwright.expect(bold.filter(has_text="○ Not attempted")).to_have_count(18)
+        playwright.expect(bold.filter(has_text="1 of 19 answered correctly")).to_have_count(2)
+        browser.close()
+    (kept,) = path.parent.glob("progress-*.json")
+    assert json.loads(kept.read_text())["q9"]["state"] == "correct"

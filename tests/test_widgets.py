@@ -1,13 +1,6 @@
 """Explorers: the same picture with and without sliders, and really moved in a browser."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-
+import lab
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import nbformat
@@ -17,7 +10,6 @@ from dataops_lib import plots, replay, slo_plots, spending, teams, widgets
 from dataops_lib.observe import Observed
 
 mpl.use("agg")
-BIN = Path(sys.executable).parent
 
 
 @pytest.fixture
@@ -90,7 +82,6 @@ def test_a_start_that_is_none_of_the_values_is_refused():
 # -- the same in a browser: JupyterLab on a copy of notebook 03, moved by keyboard alone
 
 NOTEBOOK = teams.HOME / "notebooks" / "03_error_budget_exploration.ipynb"
-TOKEN = "only-for-this-test"
 
 # Appended to the copy: the same kernel draws what the slider is moved to, without any widget. So
 # both pictures have the same fonts and sizes, and may be compared byte for byte.
@@ -105,59 +96,14 @@ for target in ("99%", "99.5%"):
 
 
 @pytest.fixture
-def lab(tmp_path):
-    """The address of a JupyterLab that serves a copy of the notebook and knows nothing else."""
+def address(tmp_path):
+    """Where a JupyterLab serves a copy of the notebook."""
     replay.ensure(["flights", "orders"])
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(DRAWN))
     nbformat.write(notebook, tmp_path / "copy.ipynb")
-    settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    places = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "IPYTHONDIR": "ipython",
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--expose-app-in-browser", f"--ServerApp.root_dir={tmp_path}"]
-    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
-    environment = os.environ | {name: str(tmp_path / where) for name, where in places.items()}
-    with (tmp_path / "lab.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            env=environment
-            | {widgets.SWITCH: "1", "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            yield f"http://127.0.0.1:{port}/lab/tree/copy.ipynb?token={TOKEN}"
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)  # the server's own group: its kernels go too
-            process.wait(20)
-
-
-def opened(page, address):
-    """Go to JupyterLab as soon as it answers, and run all cells of the notebook."""
-    for _ in range(60):
-        try:
-            page.goto(address, wait_until="commit", timeout=5_000)
-            break
-        except Exception:
-            time.sleep(0.5)
-    kernel = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
-    page.wait_for_function(f"{kernel}?.status === 'idle'", timeout=60_000)
-    # `void`: the command's own result is JupyterLab itself, which no test can carry across
-    page.evaluate("void window.jupyterapp.commands.execute('runmenu:run-all')")
+    with lab.served(tmp_path, "copy.ipynb") as found:
+        yield found
 
 
 def said(target):
@@ -169,14 +115,14 @@ def said(target):
 
 
 @pytest.mark.browser
-def test_an_arrow_key_moves_the_target_the_picture_and_the_words_of_the_library(lab):
+def test_an_arrow_key_moves_the_target_the_picture_and_the_words_of_the_library(address):
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as engine:
         browser = engine.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-quic"]
+            executable_path=lab.CHROMIUM, args=["--no-sandbox", "--disable-quic"]
         )
         page = browser.new_page(viewport={"width": 1300, "height": 900})
-        opened(page, lab)
+        lab.opened(page, address)
         cell = page.locator(".jp-Cell", has=page.locator(".dataops-explorer")).first
         explorer = cell.locator(".dataops-explorer")
         picture, words = explorer.locator("img"), explorer.locator("pre")
