@@ -161,7 +161,7 @@ def tried(observed: Observed, claim: AddedTest) -> Trial:
         if real.status != "ok":
             return Trial(known, real, day, blocked=blocked)
         planted = 0
-        for planted, (fault, spoilt) in enumerate(_faults(rows, checks), start=1):
+        for planted, (fault, spoilt) in enumerate(_faults(rows, checks, chosen), start=1):
             found = bench.judge(spoilt)
             if found is not None and found.is_bad and "error" not in found.numbers:
                 return Trial(known, real, day, fault, planted, blocked)
@@ -220,10 +220,17 @@ def _blocked(team: Team, claim: AddedTest) -> int | None:
     )
 
 
-def _faults(rows: pa.Table, checks: Sequence[Check]) -> Iterator[tuple[str, pa.Table]]:
-    """The day with one fault each: those of the practice warehouse, then each column spoilt."""
+def _faults(
+    rows: pa.Table, checks: Sequence[Check], chosen: Check
+) -> Iterator[tuple[str, pa.Table]]:
+    """The day with one fault each: the practice warehouse's, then each column spoilt.
+
+    Columns that the chosen check names come first, because one fault that it finds is enough.
+    """
     yield from scratch.spoil(rows, checks).items()
-    for number, column in enumerate(rows.schema):
+    named = " ".join([*chosen.columns, getattr(chosen, "sql", "")])
+    for column in sorted(rows.schema, key=lambda column: column.name not in named):
+        number = rows.schema.get_field_index(column.name)
         for fault, values in _wrong(column, rows[column.name]):
             yield f"{column.name} {fault}", rows.set_column(number, column.name, values)
 
