@@ -112,7 +112,8 @@ class DyingIO(PyArrowFileIO):
 class DyingCatalog(SqlCatalog):
     def commit_table(self, table, requirements, updates):
         refs = [u.ref_name for u in updates if isinstance(u, SetSnapshotRefUpdate)]
-        _order["phase"] = phase = "publish" if "main" in refs else "stage"
+        tagged = any("published-" in ref for ref in refs)  # an expiry names main too
+        _order["phase"] = phase = "publish" if tagged else "stage"
         reached(f"before {phase} commit")
         answer = super().commit_table(table, requirements, updates)
         reached(f"after {phase} commit")

@@ -56,7 +56,8 @@ def interrupted(catalog, when, act):
 
 
 def is_publish(updates):
-    return any(isinstance(u, SetSnapshotRefUpdate) and u.ref_name == "main" for u in updates)
+    refs = [u.ref_name for u in updates if isinstance(u, SetSnapshotRefUpdate)]
+    return any(ref.startswith("published-") for ref in refs)
 
 
 def is_expiry(updates):

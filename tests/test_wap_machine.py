@@ -45,7 +45,7 @@ class Mortal(SqlCatalog):
 
     def commit_table(self, table, requirements, updates):
         refs = [u.ref_name for u in updates if isinstance(u, SetSnapshotRefUpdate)]
-        phase = "publish" if "main" in refs else "stage"
+        phase = "publish" if any("published-" in ref for ref in refs) else "stage"
         if self.dies_at == f"before {phase}":
             raise Died
         answer = super().commit_table(table, requirements, updates)
