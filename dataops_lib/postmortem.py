@@ -271,9 +271,11 @@ def _impact(
 def _to_write(incident: Incident, team: Team) -> Iterator[str]:
     """The sections that people write, with what was found as their starting point."""
     yield from ("## Root Cause Analysis (5-Why)", "")
-    for finding in incident.findings:
-        yield f"- Found: {_safe(f'{finding.subject}, {finding.evidence}', team.people)}"
-    if incident.findings:
+    found = Counter(f"{finding.subject}, {finding.evidence}" for finding in incident.findings)
+    for evidence, attempts in found.items():
+        again = f" ({attempts} attempts)" if attempts > 1 else ""
+        yield f"- Found: {_safe(evidence, team.people)}{again}"
+    if found:
         yield ""
     yield "Five whys or more, on two branches or more; no chain ends in a person."
     for branch in _BRANCHES:

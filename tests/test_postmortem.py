@@ -602,3 +602,11 @@ def test_one_overdue_in_five_is_a_warning_and_more_is_a_fail():
     as_of = date(2026, 5, 10)
     assert postmortem.ledger([*closed, action(9, "2026-05-01")], as_of).status == "warn"
     assert postmortem.ledger([*closed[1:], action(9, "2026-05-01")], as_of).status == "fail"
+
+
+def test_a_finding_of_several_attempts_is_told_once_with_their_number():
+    once = an_incident()
+    thrice = replace(once, findings=once.findings * 3)
+    found = [line for line in postmortem.draft(thrice, TEAM).splitlines() if "- Found:" in line]
+    assert len(found) == 1
+    assert found[0].endswith(" (3 attempts)")
