@@ -367,6 +367,22 @@ def test_what_was_written_after_as_of_is_not_seen(lake):
     assert Observed(load(lake)).tables == {}
 
 
+def test_what_was_published_exactly_at_as_of_belongs_to_the_day_that_begins(lake, monkeypatch):
+    """A window ends before `as_of`: a publish on its last instant would count in two windows."""
+    team = load(lake)
+    real = warehouse.landings
+    for late, seen in ((timedelta(microseconds=-1), 1), (timedelta(0), 0)):
+        at = pd.Timestamp(team.as_of_at + late)
+        monkeypatch.setattr(
+            warehouse, "landings", lambda table, at=at: real(table).assign(published_at=at)
+        )
+        observed = Observed(team)
+        assert len(observed.tables) == seen
+        table = warehouse.open(team).load_table("marts.a")
+        found = warehouse.reached(table, "day", zone=team.zone, until=team.as_of_at)
+        assert len(found) == seen
+
+
 def test_a_contract_about_a_column_that_is_not_there_makes_completeness_unknown(lake):
     agree(lake, "x", "nowhere")
     team = tomorrow_of(today(lake))
