@@ -21,6 +21,8 @@ trap                                             guard                          
  - a landed commit is reported as failed, and
    pyiceberg deletes its manifests               look for the files as well      an_answer_lost
  - two processes run one run at once             the tag says who was first      the_same_run
+ - a commit never succeeds, or main never rests  attempts and rebases are few    always_loses,
+                                                                                 never_rests
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from pyiceberg.table.snapshots import is_ancestor_of
 from pyiceberg.table.update.snapshot import ManageSnapshots
 from test_wap import Result, publish, stage_only, stream
 
-from dataops_lib import arrival, audit, branches, runs, upkeep, wap
+from dataops_lib import arrival, audit, branches, flow, runs, upkeep, wap
 from dataops_lib.errors import DataError, UsageError
 
 CHECKS = [audit.unique("id")]
@@ -156,6 +158,31 @@ def test_a_commit_that_loses_a_race_is_repeated_with_its_refs(catalog, mode, tim
     assert result.tag in lake.tags(catalog)
     assert lake.branch_names(catalog) == []
     assert lake.ids(catalog) == ([2] if mode == "overwrite" else [1, 2])
+
+
+def test_a_commit_that_always_loses_ends_and_each_attempt_is_logged(catalog, monkeypatch, caplog):
+    monkeypatch.setattr(branches, "ATTEMPTS", 3)
+    unlucky(catalog, *["lost race"] * 100)
+    with caplog.at_level("INFO", "dataops.wap"), pytest.raises(CommitFailedException):
+        publish(catalog, orders(2), CHECKS)
+    assert len(catalog.failures) == 97
+    assert caplog.text.count("somebody was faster") == 2  # then the error itself
+    assert lake.ids(catalog) == [1]
+
+
+def test_a_main_that_never_rests_ends_the_run_and_keeps_its_rows(catalog, monkeypatch):
+    monkeypatch.setattr(flow, "MAX_REBASES", 2)
+    numbers = iter(range(50, 99))
+
+    def interrupt(data):
+        catalog.load_table(NAME).append(orders(next(numbers)))
+        return Result(True, "")
+
+    with pytest.raises(DataError, match=r"moved 2 times.* Resume the run later"):
+        publish(catalog, orders(2), [interrupt], run_id="r")
+    assert lake.ids(catalog) == [1, 50, 51, 52]
+    assert wap.resume(NAME, catalog=catalog, run_id="r", quality_checks=CHECKS)
+    assert lake.ids(catalog) == [1, 2, 50, 51, 52]
 
 
 @pytest.mark.parametrize("lost", ["lost answer", "lost answer, said failed"])
