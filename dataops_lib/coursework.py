@@ -100,7 +100,7 @@ def prepare(
     DataError
         If the folder cannot be written.
     """
-    folder = exercises.FOLDER / teams.checked_name(learner)
+    folder = exercises.FOLDER / teams.checked_name(learner, "learner's")
     loaded, base = teams.load(team, as_of=as_of, root=root), teams.root_folder(root)
     path = folder / f"{NAME}-{team}.ipynb"
     if path.exists():

@@ -46,7 +46,7 @@ class Desk:
         """The zone of the team's clocks."""
         return self._place.zone
 
-    def sql(self, query: str, at: datetime | None = None) -> pd.DataFrame:
+    def sql(self, query: str, at: datetime | str | None = None) -> pd.DataFrame:
         """Rows of a SELECT on the published tables, `runs` and `expected`; `at`: as it was then."""
         return self._place.sql(query, at)
 

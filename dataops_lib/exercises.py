@@ -247,7 +247,7 @@ def week_one(
     DataError
         If the progress file cannot be read.
     """
-    teams.checked_name(learner)
+    teams.checked_name(learner, "learner's")
     loaded = read_only(teams.load(team, as_of=as_of, root=root))
     home = FOLDER / learner if folder is None else folder
     name = f"progress-{loaded.name}-{loaded.as_of}.json"
@@ -281,9 +281,9 @@ def speak_plainly() -> None:
 def _one_sentence(shell: Any, kind: type, error: Exception, trace: Any, **_: Any) -> list[str]:
     while trace.tb_next and trace.tb_next.tb_frame.f_code.co_filename.find("ipykernel") >= 0:
         trace = trace.tb_next
-    where = f"line {trace.tb_lineno} of this cell" if trace else "this cell"
+    where = f"line {trace.tb_lineno}" if trace else "an unknown line"
     said = [
-        f"{WORDS['not yet']}. {kind.__name__} in {where}: {error}",
+        f"This cell stopped in {where}. {kind.__name__}: {error}",
         "(%tb shows the whole trace)",
     ]
     shell._showtraceback(kind, error, said)

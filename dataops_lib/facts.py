@@ -7,7 +7,7 @@ comes from the team's own files and tables. It raises `NoInput` when they do not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -125,6 +125,7 @@ def landed(place: Place) -> Drawn:
         }
         given = {"table": row["table"], "due_at": row["due_at"].to_pydatetime(), "zone": zone}
         values = {"day_said": said(due.date()), "due": f"{due:%H:%M}", "utc": f"{utc:%H:%M}"}
+        values["clocks"] = _clocks(utc, zone)
         return Drawn(CLOCK, f"{at:%H:%M}", wrong, given, values | {"right": f"{at:%H:%M}"})
 
     rows: Any = published.drop_duplicates(["table", "due_at"]).to_dict("records")
@@ -149,12 +150,18 @@ def time_left(place: Place) -> Drawn:
         zone = first[1].zone or team.zone
         local = at.astimezone(ZoneInfo(zone))
         offset = round((local.utcoffset() or timedelta(0)) / MINUTE)
-        wrong = {
-            "UTC for local": first[0] + offset,
+        wrong: dict[str, Any] = {
             "the last reader for the first": max(wait for wait, _ in waits),
         }
-        values = {"alert": f"{at:%Y-%m-%d %H:%M}", "alert_clock": f"{at:%H:%M}", "zone": zone}
+        if offset:
+            wrong["UTC for local"] = AnyOf(_by_utc(first[0] + offset))
+        values: dict[str, Any] = {
+            "alert": f"{at:%Y-%m-%d %H:%M}",
+            "alert_clock": f"{at:%H:%M}",
+            "zone": zone,
+        }
         values |= {"local": f"{local:%H:%M}", "first": first[1].name, "right": first[0]}
+        values["clocks"] = _clocks(at, zone)
         return Drawn(COUNT, first[0], wrong, {"table": name, "alert_at": at}, values)
 
     known: Any = place.runs[["table", "due_at"]].drop_duplicates().to_dict("records")
@@ -244,6 +251,7 @@ def allowed_lateness(place: Place) -> Drawn:
         limits: list[Any] = [promise.objective.limit, promise.sla.limit if promise.sla else None]
         right = round(limits[0] / MINUTE)
         wrong = {"hours for minutes": round(limits[0] / timedelta(hours=1))}
+        wrong["seconds for minutes"] = round(limits[0].total_seconds())
         if isinstance(limits[1], timedelta):
             wrong["SLA for SLO"] = round(limits[1] / MINUTE)
         values = {"promise": str(promise.objective), "right": right}
@@ -253,6 +261,19 @@ def allowed_lateness(place: Place) -> Drawn:
 
 
 # -- what the draws are made of
+
+
+def _clocks(at: datetime, zone: str) -> str:
+    """A moment in UTC and, where that differs, on the clocks of a zone."""
+    local = at.astimezone(ZoneInfo(zone))
+    utc = at.astimezone(UTC)
+    same = local.utcoffset() == timedelta(0)
+    return f"{utc:%H:%M} UTC" + ("" if same else f", which is {local:%H:%M} in {zone}")
+
+
+def _by_utc(minutes: int) -> set[int]:
+    """What somebody may write who counted from a clock in UTC: it can lie after the reading."""
+    return {minutes, abs(minutes), minutes % 1440}
 
 
 def _children(graph: Mapping[str, tuple[str, ...]], name: str) -> list[str]:

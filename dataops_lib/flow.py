@@ -25,7 +25,7 @@ log = logging.getLogger("dataops.wap")
 MAX_REBASES = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Publication:
     """What became of a run; truthy when its rows are published.
 
@@ -52,6 +52,11 @@ class Publication:
 
     def __bool__(self) -> bool:
         return self.published
+
+    def __repr__(self) -> str:
+        blocking = ", ".join(finding.subject for finding in self.blocked_by)
+        became = "published" if self.published else f"not published, blocked by {blocking or '-'}"
+        return f"run {self.run_id} of {self.table}: {self.rows:,} rows, {became}"
 
     @property
     def blocked_by(self) -> list[Finding]:

@@ -170,10 +170,15 @@ class Place:
                 found[name] = int(before.iloc[-1]["snapshot_id"])
         return found
 
-    def sql(self, query: str, at: datetime | None = None) -> pd.DataFrame:
-        """Rows of a SELECT on what readers see, or saw at the moment `at`."""
+    def sql(self, query: str, at: datetime | str | None = None) -> pd.DataFrame:
+        """Rows of a SELECT on what readers see, or saw at the moment `at` of the team's clocks."""
+        kinds = {one.type.name for one in self.readers.extract_statements(query)}
+        if kinds != {"SELECT"}:
+            raise DataError("ex.sql reads: write a SELECT")
         if at is None:
             return self.readers.sql(query).df()
+        if isinstance(at, str):
+            at = datetime.fromisoformat(at)
         if at.tzinfo is None:
             at = at.replace(tzinfo=self.zone)
         copies = {}

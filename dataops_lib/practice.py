@@ -86,7 +86,7 @@ class Practice:
         day, morning = self.day(MORNING), self.blocked.run_id
 
         def look(answer: Any) -> str:
-            _publication(answer, self.copy)
+            found = _publication(answer, self.copy)
             states = {run.run_id: run.state for run in self.runs()}
             if states.get(morning) == "published":
                 return "blocked run released"
@@ -94,7 +94,12 @@ class Practice:
                 return "day still missing"
             if not self.readers_have(day):
                 return "wrong rows published"
-            return "" if states.get(morning) in (None, "withdrawn") else "branch left behind"
+            if not found:
+                return "another run handed in"
+            if not found.findings:
+                return "nothing audited"
+            waits = states.get(morning, "withdrawn") != "withdrawn"
+            return "branch left behind" if waits else ""
 
         return Deed(look, {"day": day}, self._values(day))
 
@@ -105,7 +110,7 @@ class Practice:
         def look(answer: Any) -> str:
             found = _publication(answer, self.copy)
             if not found:
-                return "blocked"
+                return "already there" if self.readers_rows(day) else "blocked"
             if not found.findings:
                 return "nothing audited"
             return "" if self.readers_have(day) else "another day"
@@ -125,8 +130,10 @@ class Practice:
                 return "released"
             if found:
                 return "the good rows" if self.readers_have(day) else "another day"
+            if not self.readers_are_spared(day):
+                return "still there"
             handed = found.branch is None or found.rows == rows.num_rows
-            return "" if handed and self.readers_are_spared(day) else "another day"
+            return "" if handed else "another day"
 
         told = self._values(day) | {"fault": fault[0].upper() + fault[1:]}
         return Deed(look, {"day": day, "rows": rows}, told)

@@ -186,9 +186,12 @@ class Question:
             return Outcome("not yet", self.words(self.text.mistakes[mistake]), mistake)
         assert isinstance(self.asked, Drawn)
         given = self.asked.kind.read(answer)
+        if self.asked.kind in (RATIO, NUMBER) and given in _rounded(self.asked.truth):
+            return Outcome("not yet", "You rounded too much. Close as it is, it will not do.")
         if self.asked.kind is NAMES:
             return Outcome("not yet", _overlap(given, self.asked.kind.read(self.asked.truth)))
-        return Outcome("not yet", f"It is not {code(_shown(given))}. Ask for a hint.")
+        shown = answer if self.asked.kind is WORD else _shown(given)
+        return Outcome("not yet", f"It is not {code(shown)}. Ask for a hint.")
 
 
 def pick(candidates: Iterable[Any], build: Callable[[Any], Drawn]) -> Drawn:
@@ -222,12 +225,18 @@ def code(*parts: object) -> str:
     return f"`{text[:200]}`"
 
 
+def _rounded(truth: float) -> set[float]:
+    return {round(truth, digits) for digits in (0, 1, 2)}
+
+
 def _shown(given: Any) -> str:
     return f"{given:%H:%M}" if isinstance(given, time) else str(given)
 
 
 def _overlap(given: frozenset[str], right: frozenset[str]) -> str:
     missing, extra = len(right - given), len(given - right)
+    if not given & right:
+        return "None of these belongs here. Copy names as they are written where you found them."
     parts = [f"{len(given & right)} of your {len(given)} names belong here"]
     parts += [f"{missing} missing"] if missing else []
     parts += [f"{extra} too many"] if extra else []
@@ -248,7 +257,7 @@ def _number(answer: Any) -> float:
         raise Misread(f"Write the number without quotes, not {code(repr(answer))}.")
     if isinstance(answer, bool) or not isinstance(answer, numbers.Real | Decimal):
         raise Misread(f"A number is asked for, not {_article(answer)}.")
-    value = float(answer)  # type: ignore[arg-type]
+    value = float(answer)
     if not math.isfinite(value):
         raise Misread("That is not a number: somewhere it was divided by zero, or data is missing.")
     return value
@@ -269,7 +278,7 @@ def _names(answer: Any) -> frozenset[str]:
     found = list(answer)
     if not all(isinstance(one, str) for one in found):
         raise Misread('Each name is a text in quotes: ["a", "b"].')
-    return frozenset(one.strip() for one in found if one.strip())
+    return frozenset(one.strip().casefold() for one in found if one.strip())
 
 
 def _clock(answer: Any) -> time:
@@ -284,10 +293,12 @@ def _clock(answer: Any) -> time:
 
 
 def _day(answer: Any) -> date:
+    if hasattr(answer, "to_numpy") and not isinstance(answer, datetime):
+        answer = answer.to_numpy()
+    if hasattr(answer, "astype") and getattr(answer, "size", 0) == 1:
+        answer = str(answer.ravel()[0])[:10]
     if isinstance(answer, datetime):
         return answer.date()
-    if hasattr(answer, "astype") and getattr(answer, "ndim", 1) == 0:
-        answer = str(answer)[:10]
     try:
         return answer if isinstance(answer, date) else date.fromisoformat(answer)
     except (TypeError, ValueError):
@@ -295,6 +306,8 @@ def _day(answer: Any) -> date:
 
 
 def _word(answer: Any) -> str:
+    if isinstance(answer, list | tuple) and len(answer) == 1:
+        answer = answer[0]
     if not isinstance(answer, str):
         raise Misread(f"A text in quotes is asked for, not {_article(answer)}.")
     return answer.strip().casefold()

@@ -43,6 +43,7 @@ from dataops_lib.audit import (
     sql_value,
     volume,
 )
+from dataops_lib.errors import UsageError
 from dataops_lib.models import Picture
 from dataops_lib.observe import Observed
 from dataops_lib.teams import Team, local_catalog
@@ -69,7 +70,7 @@ class Clock:
         return moment
 
 
-@dataclass
+@dataclass(repr=False)
 class Scratch:
     """One table in a warehouse of its own; `days` holds the rows that are still to be published."""
 
@@ -82,6 +83,12 @@ class Scratch:
     folder: Path
     labels: dict[int, str] = field(default_factory=dict)
     clocks: dict[str, Clock] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        days = (
+            f"{len(self.days)} days to come from {min(self.days)}" if self.days else "no day more"
+        )
+        return f"a copy of {self.table_name}: readers see {self.sight[1]:,} rows; {days}"
 
     @property
     def table(self) -> Table:
@@ -146,6 +153,9 @@ class Scratch:
     ) -> wap.Publication:
         """Write, audit and publish `data` (the real rows if absent) as the run of `day`."""
         run_id = run_id or str(day)
+        if data is None and day not in self.days:
+            kept = ", ".join(map(str, self.days))
+            raise UsageError(f"{day!r} is none of the days that this copy keeps back: {kept}")
         return wap.write_audit_publish(
             self.days[day] if data is None else data,
             self.name,
@@ -184,12 +194,23 @@ class Scratch:
             self.name, catalog=self.catalog, run_id=str(day), quality_checks=checks, now=clock
         )
 
-    def discard(self, run_id: str) -> None:
+    def discard(self, run: wap.Publication | str) -> None:
         """Remove what a run left on a branch; a published run is refused."""
+        run_id = run if isinstance(run, str) else run.run_id
         upkeep.discard(self.name, catalog=self.catalog, run_id=run_id)
+
+    def take_back(self) -> upkeep.Rolledback:
+        """Take readers back to what they had before the last publish."""
+        known = upkeep.list_runs(self.name, catalog=self.catalog)
+        tags = sorted((one.published_at, one.ref) for one in known if one.state == "published")
+        if len(tags) < 2:
+            raise UsageError("there is no earlier publish to go back to")
+        return upkeep.rollback(self.name, catalog=self.catalog, to=tags[-2][1])
 
     def release(self, blocked: wap.Publication, *, reason: str, by: str) -> wap.Publication:
         """Publish a blocked run all the same, on record; a published one is answered as it is."""
+        if not isinstance(blocked, wap.Publication):
+            raise UsageError("release takes the publication that was blocked, not its run id")
         if blocked:
             return blocked
         clock = replace(self.clocks[blocked.run_id], seen=[])

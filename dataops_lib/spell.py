@@ -83,7 +83,7 @@ class Spell:
             "bad": self.bad,
             "allowed": self.allowed,
             "left_runs": self.left,
-            "left_said": f"{self.left / self.allowed:.0%}",
+            "left_said": _said(self.left / self.allowed),
             "target_said": f"{self.target:.0%}",
         }
         pipeline = self.place.team.pipeline_of(self.table)
@@ -108,12 +108,19 @@ class Spell:
         known = self.place.attempts[self.table]
         return [(due, good) for due, good in known if due in self.window]
 
+    @property
+    def _last_day(self) -> list[datetime]:
+        zone = self.place.team.zone
+        last = Window(midnight(self.end - timedelta(days=1), zone), self.window.end)
+        return [due for due, _ in self.place.first_attempts[self.table] if due in last]
+
     def _expected(self) -> Any:
         zone = self.place.team.zone
         next_day = Window(self.window.end, midnight(self.end + timedelta(days=1), zone))
         wrong = {
             "recorded for expected runs": len(self._recorded),
             "a month for the window": MONTH,
+            "last day left out": self.total - len(self._last_day),
             "both ends counted": self.total + len(self.place.team.expected(self.table, next_day)),
         }
         return COUNT, self.total, wrong, {}
@@ -121,7 +128,7 @@ class Spell:
     def _ratio(self) -> Any:
         good, right = self.total - self.bad, (self.total - self.bad) / self.total
         wrong = {
-            "percent for ratio": 100 * right,
+            "percent for ratio": AnyOf(round(100 * right, digits) for digits in (0, 1, 2, 9)),
             "bad for good": 1 - right,
             "good for total": good,
             "recorded for expected runs": good / max(len(self._recorded), 1),
@@ -183,6 +190,14 @@ def draw(place: Place) -> dict[str, Drawn]:
     if not best[1]:
         raise NoInput("needs a window of days in which a run failed")
     return {name: drawn.cleared() for name, drawn in best[1].items()}
+
+
+def _said(left: float) -> str:
+    return (
+        f"{left:.0%} of the budget is left"
+        if left >= 0
+        else f"The budget is overspent by {-left:.0%}"
+    )
 
 
 @cache

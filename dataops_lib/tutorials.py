@@ -19,8 +19,12 @@ def paths(names: Sequence[str] | None = None) -> list[Path]:
         If there is no such notebook.
     """
     exercises = [path.with_suffix(".ipynb") for path in report.NOTEBOOKS.glob("*.md")]
-    known = {*report.NOTEBOOKS.glob("*.ipynb"), *exercises, *map(coursework.solved_path, exercises)}
-    found = {path.stem: path for path in sorted(known)}
+    stored = {
+        *report.NOTEBOOKS.glob("*.ipynb"),
+        *exercises,
+        *map(coursework.solved_path, exercises),
+    }
+    found = {path.stem: path for path in sorted(stored)}
     unknown = [name for name in names or () if name not in found]
     if unknown:
         known = ", ".join(found)

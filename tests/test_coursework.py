@@ -158,7 +158,7 @@ def test_an_error_in_a_learners_cell_is_one_sentence_and_still_an_error(tmp_path
     (output,) = notebook.cells[1].outputs
     assert output.ename == "NameError"
     assert output.traceback == [
-        "✗ Not yet. NameError in line 2 of this cell: name 'undefined_name' is not defined",
+        "This cell stopped in line 2. NameError: name 'undefined_name' is not defined",
         "(%tb shows the whole trace)",
     ]
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from dataops_lib import exercises, question, replay, spell, teams, upkeep, warehouse
+from dataops_lib import exercises, question, replay, spell, teams, warehouse
 from dataops_lib.errors import DataError, UsageError
 from dataops_lib.exercises import BUDGET, TASKS, Exercise
 from dataops_lib.observe import Observed
@@ -21,6 +21,7 @@ from dataops_lib.windows import Window, midnight
 
 TEAMS = {"flights": 200, "orders": 40}  # learners of each
 EXAMPLES = teams.HOME / "data" / "teams"
+ONCE = pytest.mark.xdist_group("learners")  # they are drawn once, by one worker
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,7 @@ def drawn(place, learner):
 # ---- 200 learners
 
 
+@ONCE
 @pytest.mark.parametrize("team", TEAMS)
 def test_every_learners_blank_mistakes_and_right_answer_get_the_outcome_they_should(learners, team):
     wrong = []
@@ -81,6 +83,7 @@ def test_every_learners_blank_mistakes_and_right_answer_get_the_outcome_they_sho
     assert wrong == []
 
 
+@ONCE
 @pytest.mark.parametrize("team", TEAMS)
 def test_every_text_of_every_learner_is_filled_in(learners, team):
     for questions in learners[team][:20]:
@@ -90,6 +93,7 @@ def test_every_text_of_every_learner_is_filled_in(learners, team):
             assert not [text for text in texts if "{" in text.replace("{{", "")]
 
 
+@ONCE
 def test_every_mistake_that_has_words_is_met_by_somebody(learners):
     named, met = defaultdict(set), defaultdict(set)
     for questions in (*learners["flights"], *learners["orders"]):
@@ -99,6 +103,7 @@ def test_every_mistake_that_has_words_is_met_by_somebody(learners):
     assert dict(met) == dict(named)
 
 
+@ONCE
 @pytest.mark.parametrize("team", TEAMS)
 def test_no_two_learners_have_the_same_answers(learners, team):
     answers = Counter(
@@ -135,6 +140,7 @@ def test_runs_counted_for_a_budget_are_those_of_the_library(places, team):
             assert (sum(counted), len(counted)) == (measured.good, measured.total)
 
 
+@ONCE
 def test_budgets_of_learners_end_in_every_state_of_the_policy(learners):
     seen = Counter(one["q17"]._question.asked.truth for one in learners["flights"])
     states = [state.name for state in spell._rules().states]
@@ -144,7 +150,9 @@ def test_budgets_of_learners_end_in_every_state_of_the_policy(learners):
 def test_what_readers_saw_is_asked_of_the_snapshot_of_that_moment(ana):
     given = ana.q11.given
     query = f"SELECT count(*) AS n FROM {given['table']}"
-    assert ana.sql(query, at=given["at"]).n[0] < ana.sql(query).n[0]
+    then = ana.sql(query, at=given["at"]).n[0]
+    assert then < ana.sql(query).n[0]
+    assert ana.sql(query, at=f"{given['at']:%Y-%m-%d %H:%M}").n[0] == then  # on the team's clocks
 
 
 # ---- the private copy
@@ -166,8 +174,7 @@ def test_releasing_the_blocked_run_is_named_and_can_be_mended(ana):
     day, practice = ana.q8.given["day"], ana.practice
     released = practice.release(ana.blocked, reason="in a hurry", by="ana")
     assert ana.q8.check(released).mistake == "blocked run released"
-    before = upkeep.list_runs(practice.name, catalog=practice.catalog)[0]
-    upkeep.rollback(practice.name, catalog=practice.catalog, to=before.ref)
+    practice.take_back()
     repair = practice.run(day, run_id="repair")
     assert ana.q8.check(repair).state == "correct"
 
@@ -229,6 +236,51 @@ def test_a_bad_day_published_without_checks_is_named(places):
     assert exercise.q19.check(published).mistake == "published unaudited"
 
 
+def test_a_repair_must_be_the_run_that_brought_the_day_and_was_audited(ana):
+    day, practice = ana.q8.given["day"], ana.practice
+    practice.discard(ana.blocked)
+    unaudited = practice.run(day, checks=[], run_id="in-a-hurry")
+    assert ana.q8.check(unaudited).mistake == "nothing audited"
+    practice.take_back()
+    repair = practice.run(day, run_id="repair")
+    again = practice.run(day, run_id="once-more")
+    assert not again
+    assert ana.q8.check(again).mistake == "another run handed in"
+    assert ana.q8.check(repair).state == "correct"
+
+
+def test_after_a_wrong_publish_the_message_says_how_to_take_it_back_and_that_mends_it(ana):
+    practice, good, bad = ana.practice, ana.q18.given["day"], ana.q19.given
+    practice.run(good, checks=[], run_id="unaudited-good")
+    outcome = ana.q18.check(practice.run(good))
+    assert outcome.mistake == "already there"
+    assert "ex.practice.take_back()" in outcome.message
+    practice.take_back()
+    assert ana.q18.check(practice.run(good, run_id="good")).state == "correct"
+    twice = practice.days[bad["day"]]
+    practice.run(bad["day"], twice, checks=[], run_id="one")
+    practice.run(bad["day"], twice, checks=[], run_id="two")
+    outcome = ana.q19.check(practice.run(bad["day"], twice, run_id="three"))
+    assert outcome.mistake == "still there"
+    practice.take_back()
+    practice.take_back()
+    refused = practice.run(bad["day"], bad["rows"], run_id="bad")
+    assert ana.q19.check(refused).state == "correct"
+
+
+def test_a_day_that_the_copy_does_not_hold_is_named_with_those_it_does(ana):
+    with pytest.raises(UsageError, match="none of the days"):
+        ana.practice.run("2013-02-21")
+    with pytest.raises(UsageError, match="takes the publication"):
+        ana.practice.release("a-run-id", reason="", by="ana")
+
+
+def test_what_a_learner_looks_at_is_shown_in_a_line(ana):
+    assert repr(ana.practice).startswith("a copy of fct_flights: readers see ")
+    assert repr(ana.blocked).startswith(f"run {ana.blocked.run_id} of practice.fct_flights")
+    assert "blocked by" in repr(ana.blocked)
+
+
 def test_a_publication_of_another_table_is_not_taken(ana):
     elsewhere = replace(ana.blocked, table="practice.other")
     assert "private copy" in ana.q8.check(elsewhere).message
@@ -284,6 +336,9 @@ def test_nothing_a_learner_does_changes_a_file_of_the_shared_warehouse(ana):
         lambda: ana.sql(f"COPY (SELECT 1) TO '{shared}/catalog.db'"),
         lambda: ana.sql(f"ATTACH '{shared}/catalog.db'"),
         lambda: ana.sql("SET enable_external_access = true"),
+        lambda: ana.sql("DELETE FROM runs"),
+        lambda: ana.sql("DROP TABLE runs"),
+        lambda: ana.sql("SELECT 1; DROP TABLE runs"),
     ):
         with pytest.raises(Exception):  # noqa: B017  whatever it is, it is refused
             harm()
@@ -349,7 +404,7 @@ def test_a_broken_progress_file_is_named_and_left_alone(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["../ana", "", "Ana", "a/b", "a b", "x" * 61])
 def test_a_name_that_is_no_folder_is_refused(name):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="is not a learner's name"):
         exercises.week_one(name, root=EXAMPLES)
 
 

@@ -146,6 +146,7 @@ def test_names_may_come_in_any_order_and_form(answer):
 def test_names_that_are_partly_right_are_counted_and_not_given_away():
     outcome = asked("names").judge(["a", "x"])
     assert outcome.message == "1 of your 2 names belong here, 1 missing, 1 too many."
+    assert "None of these" in asked("names").judge(["x", "y"]).message
 
 
 @pytest.mark.parametrize(
@@ -153,6 +154,23 @@ def test_names_that_are_partly_right_are_counted_and_not_given_away():
 )
 def test_a_ratio_is_compared_at_three_decimals(answer, state):
     assert asked("ratio").judge(answer).state == state
+
+
+@pytest.mark.parametrize(("kind", "answer"), [("ratio", 0.91), ("ratio", 0.9), ("number", -1.2)])
+def test_an_answer_rounded_too_much_is_told_so(kind, answer):
+    assert "rounded too much" in asked(kind).judge(answer).message
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("day", pd.DataFrame([[pd.Timestamp("2013-02-09")]])),
+        ("word", ["Ana"]),
+        ("names", ["A", "B"]),
+    ],
+)
+def test_an_answer_in_the_form_that_code_gives_is_read(kind, answer):
+    assert asked(kind).judge(answer).state == "correct"
 
 
 def test_an_exception_of_the_learners_code_becomes_a_sentence():
