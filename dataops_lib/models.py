@@ -107,6 +107,7 @@ class Pipeline(Frozen):
     schedule: Schedule  # cron, in `zone`
     first_due: Day
     zone: Zone | None = None  # default: the team's
+    holidays: tuple[Day, ...] = ()  # days of `zone` on which nothing is due
 
 
 class Table(Frozen):

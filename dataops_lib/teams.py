@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ConfigDict, Field
 
-from dataops_lib import contract, history, lineage, slo, windows
+from dataops_lib import contract, history, lineage, sli, slo, windows
 from dataops_lib import folder as folders
 from dataops_lib.errors import DataError, Problem, TeamError, UsageError
 from dataops_lib.finding import Finding
@@ -74,13 +74,14 @@ class Team(TeamFile):
         return next(pipeline for pipeline in self.pipelines if pipeline.name == name)
 
     def expected(self, table: str, window: windows.Window) -> list[datetime]:
-        """UTC times in `window` at which a load of `table` was due, by its pipeline's schedule."""
+        """UTC times in `window` at which a load of `table` was due: its schedule, no holidays."""
         pipeline = self.pipeline_of(table)
         zone = pipeline.zone or self.zone
         start = max(window.start, windows.midnight(pipeline.first_due, zone))
         if start >= window.end:
             return []
-        return windows.due_times(pipeline.schedule, zone, windows.Window(start, window.end))
+        promised = windows.Window(start, window.end)
+        return sli.expected(pipeline.schedule, zone, promised, holidays=pipeline.holidays)
 
     @cached_property
     def lineage(self) -> Mapping[str, tuple[str, ...]]:
@@ -140,11 +141,11 @@ def folder_of(team: str, root: Path | str | None = None) -> Path:
     return base / team
 
 
-def checked_name(team: str) -> str:
+def checked_name(team: str, what: str = "team") -> str:
     """`team` itself if it is a slug; otherwise a UsageError that says what a name looks like."""
     if not isinstance(team, str) or len(team) > 60 or not SLUG.fullmatch(team):
         raise UsageError(
-            f"{str(team)[:80]!r} is not a team name: use lower-case letters, digits, - and _, "
+            f"{str(team)[:80]!r} is not a {what} name: use lower-case letters, digits, - and _, "
             "beginning with a letter, for example flights"
         )
     return team

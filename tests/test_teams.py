@@ -151,6 +151,13 @@ def test_nothing_is_expected_before_the_first_due_day(shop):
     assert load(shop, "2025-12-31").expected("fct_a", load(shop, "2025-12-31").window()) == []
 
 
+def test_nothing_is_expected_on_a_holiday(shop):
+    holidays = "first_due: 2026-01-01, holidays: [2026-01-02]}"
+    edit(shop / "team.yaml", "first_due: 2026-01-01}", holidays)
+    team = load(shop)
+    assert team.expected("fct_a", team.window(30)) == [datetime(2026, 1, 1, 5, tzinfo=UTC)]
+
+
 def test_a_pipelines_own_zone_wins_over_the_teams(shop):
     edit(shop / "team.yaml", "first_due: 2026-01-01}", "first_due: 2026-01-01, zone: UTC}")
     assert load(shop).expected("fct_a", load(shop).window(30))[0].hour == 6
