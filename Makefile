@@ -43,7 +43,7 @@ test: .venv  ## format, lint, types, tests, notebooks: at most 6 minutes on 2 co
 	$(call step,lint,$(BIN)/ruff check .)
 	$(call step,types,$(BIN)/mypy)
 	$(call step,example warehouses,$(BIN)/dataops demo)
-	$(call step,tests,$(BIN)/pytest -q -n 2 -m "not deep and not browser")
+	$(call step,tests,$(BIN)/pytest -q -n 2 --dist loadgroup -m "not deep and not browser")
 	$(call step,notebooks give what is stored in them,$(notebooks_strictly))
 	@printf '\n==== all passed\n'
 
