@@ -327,11 +327,18 @@ def killed(folder, seconds):
     return process.returncode == -signal.SIGKILL
 
 
-def rounds_of_kills(folder, moments, expected):
+def rounds_of_kills(folder, shares, expected):
+    """Kill a build after each of these shares of the time that an undisturbed one takes."""
+    undisturbed = child(folder)
+    assert undisturbed.stdout.readline() == "started\n"
+    started = time.perf_counter()
+    undisturbed.communicate(timeout=120)
+    takes = time.perf_counter() - started
+    shutil.rmtree(teams.warehouse_folder(folder))
     hit = 0
-    for seconds in moments:
+    for share in shares:
         before = teams.current_build(folder)
-        hit += killed(folder, seconds)
+        hit += killed(folder, share * takes)
         now = teams.current_build(folder)
         if now is not None and now != before:  # it was quicker than the kill
             assert content(folder, now) == expected
@@ -342,15 +349,17 @@ def rounds_of_kills(folder, moments, expected):
 
 
 def test_a_kill_leaves_nothing_and_a_restart_gives_the_same(two_days, two_days_content):
-    assert rounds_of_kills(two_days, [1.6], two_days_content)
+    assert rounds_of_kills(two_days, [0.4], two_days_content)
 
 
 @pytest.mark.deep
 def test_kills_at_many_points_leave_nothing_and_a_restart_gives_the_same(
     two_days, two_days_content
 ):
-    moments = [random.Random(20130208).uniform(0.1, 5) for _ in range(15)]
-    assert rounds_of_kills(two_days, moments, two_days_content) >= 5
+    draw = random.Random(20130208)
+    shares = [draw.uniform(0.02, 0.9) for _ in range(15)]
+    assert len(set(shares)) == 15
+    assert rounds_of_kills(two_days, shares, two_days_content) >= 10
 
 
 def test_a_kill_during_a_rebuild_leaves_the_old_build_in_use(two_days, two_days_content):
