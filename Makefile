@@ -38,7 +38,7 @@ sample: .venv  ## make docs/sample_report.html again
 # A step's name, then its command. The first that fails ends the target and says which it was.
 step = @printf '\n==== %s\n' '$(1)'; $(2) || { printf '\n==== FAILED: %s\n' '$(1)'; exit 1; }
 
-test: .venv  ## format, lint, types, tests, notebooks: at most 6 minutes on 2 cores
+test: .venv  ## format, lint, types, tests, notebooks: at most 8 minutes on 2 cores
 	$(call step,format (mend: $(BIN)/ruff format .),$(BIN)/ruff format --check .)
 	$(call step,lint,$(BIN)/ruff check .)
 	$(call step,types,$(BIN)/mypy)

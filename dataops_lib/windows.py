@@ -117,5 +117,6 @@ def due_times(schedule: str, zone: str, window: Window) -> list[datetime]:
         moment = local.astimezone(UTC)
         if moment >= window.end:
             break
-        due.append(moment)
+        if moment >= window.start:  # in an hour that comes twice it begins with the first
+            due.append(moment)
     return due
