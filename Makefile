@@ -41,6 +41,7 @@ step = @printf '\n==== %s\n' '$(1)'; $(2) || { printf '\n==== FAILED: %s\n' '$(1
 test: .venv  ## format, lint, types, tests, notebooks: at most 8 minutes on 2 cores
 	$(call step,format (mend: $(BIN)/ruff format .),$(BIN)/ruff format --check .)
 	$(call step,lint,$(BIN)/ruff check .)
+	$(call step,arrows between rooms,$(BIN)/lint-imports)
 	$(call step,types,$(BIN)/mypy)
 	$(call step,example warehouses,$(BIN)/dataops demo)
 	$(call step,tests,$(BIN)/pytest -q -n 2 --dist loadgroup -m "not deep and not browser")

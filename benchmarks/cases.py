@@ -17,8 +17,9 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks import tables
-from dataops_lib import audit, reading, wap, warehouse
+from dataops_lib import audit, wap, warehouse
 from dataops_lib.finding import Finding
+from dataops_lib.warehouse import metadata, scan
 
 Result = namedtuple("Result", "passed message")
 
@@ -32,7 +33,7 @@ def floor(folder: Path) -> Callable[[], Any]:
     newest = f"epoch_us(max({tables.COLUMNS[-1]}))"
 
     def scan() -> None:
-        paths = [reading.local_path(task.file.file_path) for task in reading.plan(table)]
+        paths = [scan.local_path(task.file.file_path) for task in scan.plan(table)]
         with duckdb.connect() as con:
             con.execute(f"SELECT count(*), {wanted}, {newest} FROM read_parquet({paths!r})")
             con.fetchall()
@@ -43,21 +44,21 @@ def floor(folder: Path) -> Callable[[], Any]:
 def row_checks(folder: Path) -> Callable[[], Any]:
     """Our audit without uniqueness."""
     table = tables.load(folder)
-    return lambda: _clean(warehouse.audit(table, tables.ROW_CHECKS, as_of=tables.NEWEST))
+    return lambda: _clean(audit.run(table, tables.ROW_CHECKS, as_of=tables.NEWEST))
 
 
 def all_checks(folder: Path) -> Callable[[], Any]:
     """Our audit of all checks, uniqueness too."""
     table = tables.load(folder)
     checks = [*tables.ROW_CHECKS, tables.UNIQUE]
-    return lambda: _clean(warehouse.audit(table, checks, as_of=tables.NEWEST))
+    return lambda: _clean(audit.run(table, checks, as_of=tables.NEWEST))
 
 
 def key_of_two(folder: Path) -> Callable[[], Any]:
     """Our audit of all checks, and a key of two columns: hashes are sorted."""
     table = tables.load(folder)
     checks = [*tables.ROW_CHECKS, audit.unique("order_id", "status")]
-    return lambda: _clean(warehouse.audit(table, checks, as_of=tables.NEWEST))
+    return lambda: _clean(audit.run(table, checks, as_of=tables.NEWEST))
 
 
 def all_checks_with_faults(folder: Path) -> Callable[[], Any]:
@@ -65,7 +66,7 @@ def all_checks_with_faults(folder: Path) -> Callable[[], Any]:
     table = tables.load(folder)
     checks = [*tables.ROW_CHECKS, tables.UNIQUE, audit.accepted("status", ["open"])]
     checks.append(audit.in_range("amount", 0, 50, name="narrow"))
-    return lambda: warehouse.audit(table, checks, as_of=tables.NEWEST)
+    return lambda: audit.run(table, checks, as_of=tables.NEWEST)
 
 
 def article(folder: Path) -> Callable[[], Any]:
@@ -118,7 +119,7 @@ def growing(folder: Path) -> Callable[[], Any]:
         added = [audit.not_null(c, scope="added") for c in tables.COLUMNS]
         rows, first = [], 0
         for files in (1, 10, 100, 1000):
-            missing = files - len(reading.plan(table))
+            missing = files - len(scan.plan(table))
             table.append(tables.orders(first, 1000 * missing))
             first += 1000 * missing
             times: dict[str, list[float]] = {"audit_ms": [], "plan_ms": [], "publish_ms": []}
@@ -126,7 +127,7 @@ def growing(folder: Path) -> Callable[[], Any]:
                 _one_publish(found, name, added, times)
             table = found.load_table(name)
             medians = {what: statistics.median(values) for what, values in times.items()}
-            rows.append({"files": len(reading.plan(table))} | medians)
+            rows.append({"files": len(scan.plan(table))} | medians)
         return rows
 
     return run
@@ -143,7 +144,7 @@ def _one_publish(found: Any, name: str, checks: list[Any], times: dict[str, list
     table.append(tables.orders(time.time_ns() % 2**40, 1000), branch=branch)
     head = table.metadata.refs[branch].snapshot_id
     started = time.perf_counter()
-    _clean(warehouse.audit(table, checks, snapshot_id=head, base_id=base))
+    _clean(audit.run(table, checks, snapshot_id=head, base_id=base))
     times["audit_ms"].append(1000 * (time.perf_counter() - started))
     started = time.perf_counter()
     change = table.manage_snapshots().set_current_snapshot(snapshot_id=head)
@@ -154,14 +155,14 @@ def _one_publish(found: Any, name: str, checks: list[Any], times: dict[str, list
 def counts_from_metadata(folder: Path) -> Callable[[], Any]:
     """Rows and missing values of three columns, from the manifests."""
     table = tables.load(folder)
-    return lambda: warehouse.column_counts(table, ["order_id", "customer_id", "status"])
+    return lambda: metadata.column_counts(table, ["order_id", "customer_id", "status"])
 
 
 def counts_from_scan(folder: Path) -> Callable[[], Any]:
     """The same three counts by a scan."""
     table = tables.load(folder)
     checks = [audit.not_null(name) for name in ("order_id", "customer_id", "status")]
-    return lambda: warehouse.audit(table, checks)
+    return lambda: audit.run(table, checks)
 
 
 def _clean(findings: list[Finding]) -> None:

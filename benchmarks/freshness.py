@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from dataops_lib import policy, sli
-from dataops_lib.objective import Minutes
+from dataops_lib.service_levels import freshness, severity
+from dataops_lib.service_levels.measurements import Minutes
 from dataops_lib.windows import Window, midnight
 
 TABLES, SAMPLE, LIMIT_SECONDS = 1_000, 10, 5.0
@@ -35,7 +35,7 @@ def cases(tables: int, seed: int = 0) -> Iterator[Case]:
         zone = ZONES[number % len(ZONES)]
         window = Window(midnight(date(2025, 1, 1), zone), midnight(date(2026, 1, 1), zone))
         if zone not in closed:
-            closed[zone] = policy.ServiceHours(zone).outside(window)
+            closed[zone] = severity.ServiceHours(zone).outside(window)
         every = 60 if number % 10 == 0 else 1440  # minutes
         due = np.arange(0, window.duration // MINUTE, every)
         came = due + random.exponential(every / 20, len(due)).astype(int)
@@ -49,7 +49,7 @@ def cases(tables: int, seed: int = 0) -> Iterator[Case]:
 
 def by_closed_form(case: Case) -> Minutes:
     """As the library does it."""
-    return sli.freshness(
+    return freshness.freshness(
         case.landings,
         start=case.window.start,
         end=case.window.end,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import tables
-from dataops_lib import reading
+from dataops_lib.warehouse import scan
 
 HERE = Path(__file__).parent
 HOME = HERE / ".soda"
@@ -37,7 +37,7 @@ def available() -> bool:
 
 def command(folder: Path) -> list[str]:
     """How the case is run on the files that our side reads."""
-    files = [reading.local_path(task.file.file_path) for task in reading.plan(tables.load(folder))]
+    files = [scan.local_path(task.file.file_path) for task in scan.plan(tables.load(folder))]
     listed = folder / "files.json"
     listed.write_text(json.dumps(files), encoding="utf-8")
     return [str(PYTHON), str(HERE / "soda_case.py"), str(listed)]

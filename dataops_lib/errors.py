@@ -1,4 +1,4 @@
-"""Base: errors that say where, what is wrong, and how to fix it."""
+"""Errors that say where, what is wrong, and how to fix it."""
 
 from __future__ import annotations
 

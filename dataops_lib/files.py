@@ -1,4 +1,4 @@
-"""Edge: files that are whole or absent."""
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 
@@ -25,3 +25,6 @@ def write(path: Path, text: str) -> Path:
         part.unlink(missing_ok=True)
         raise
     return path
+
+
+HOME = Path(__file__).resolve().parents[1]

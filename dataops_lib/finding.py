@@ -1,4 +1,4 @@
-"""Base: the one value that passes between judging and explaining."""
+"""The one value that passes between judging and explaining."""
 
 from __future__ import annotations
 

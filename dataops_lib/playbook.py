@@ -1,4 +1,4 @@
-"""Base: the article's rules and numbers, kept as data beside the code."""
+"""The article's rules and numbers, kept as data beside the code."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Base: spans of time: half-open windows, days of a zone, due times of a schedule."""
+"""Spans of time: half-open windows, days of a zone, due times of a schedule."""
 
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -120,3 +120,12 @@ def due_times(schedule: str, zone: str, window: Window) -> list[datetime]:
         if moment >= window.start:  # in an hour that comes twice it begins with the first
             due.append(moment)
     return due
+
+
+def expected(
+    schedule: str, zone: str, window: Window, *, holidays: Iterable[date] = ()
+) -> list[datetime]:
+    """UTC times at which a run was promised: the cron `schedule` of `zone` without `holidays`."""
+    off, local = set(holidays), ZoneInfo(zone)
+    due = due_times(schedule, zone, window)
+    return [moment for moment in due if moment.astimezone(local).date() not in off]

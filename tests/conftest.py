@@ -19,7 +19,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # imported where it is used: most tests need none of it, and it takes a second
-    from dataops_lib import teams
+    from dataops_lib.teams import Team
 
 # A busy machine is slow, not wrong.
 settings.register_profile("suite", deadline=None)
@@ -61,7 +61,7 @@ class Replayed:
     folder: Path
     build: Path
 
-    def load(self, as_of: date | str | None = None) -> teams.Team:
+    def load(self, as_of: date | str | None = None) -> Team:
         """The team as it stood at `as_of`, by default at the end."""
         from dataops_lib import teams
 
@@ -109,7 +109,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def replayed(shared: Path, name: str, kind: str, faults: str | None) -> Replayed:
     """One worker copies and builds; another waits at the lock of the build and finds it done."""
-    from dataops_lib import replay
+    from dataops_lib.examples import replay
 
     root = shared / kind
     root.mkdir(exist_ok=True)

@@ -26,7 +26,9 @@ from pyiceberg.io import OutputFile
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table.update import SetSnapshotRefUpdate
 
-from dataops_lib import arrival, audit, wap, warehouse
+from dataops_lib import audit, wap, warehouse
+from dataops_lib.errors import UsageError
+from dataops_lib.wap import incoming
 
 POINTS = [
     "before data file", "after data file", "after manifest", "before manifest list",
@@ -132,7 +134,7 @@ def create(path: str) -> None:
 
 def run(path: str, run_id: str, mode: str, ids: list[int], bad: bool = False) -> dict:
     """One call of write_audit_publish; `bad` rows have no amount, which the audit blocks."""
-    arrival.BATCH_ROWS = 2
+    incoming.BATCH_ROWS = 2
     data = lake.orders(*ids, amount=None if bad else 1.0)
     if mode == "stream":
         data = pa.RecordBatchReader.from_batches(lake.ORDERS, data.to_batches(max_chunksize=2))
@@ -145,7 +147,6 @@ def run(path: str, run_id: str, mode: str, ids: list[int], bad: bool = False) ->
 
 def resume(path: str, run_id: str) -> dict:
     """Resume a run with its checks; a run that left no trace is no error here."""
-    from dataops_lib.errors import UsageError
 
     try:
         return {"published": wap.resume(

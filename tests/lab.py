@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from dataops_lib.widgets import SWITCH
+from dataops_lib.course.sliders import SWITCH
 
 BIN = Path(sys.executable).parent
 TOKEN = "only-for-this-test"

@@ -6,8 +6,12 @@ from typing import get_args
 import pytest
 from conftest import CLONE
 
-from dataops_lib import history, located, models, onboarding, slo, teams
-from dataops_lib.models import Fault, FaultFile
+from dataops_lib import fields as fields_
+from dataops_lib import teams, yaml_lines
+from dataops_lib.onboarding import first_month
+from dataops_lib.service_levels import slo
+from dataops_lib.teams import history, models, reader
+from dataops_lib.teams.models import Fault, FaultFile
 
 README = (CLONE / "data" / "README.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"(?ms)^#{2,3} (.+?)\n(.*?)(?=^#{2,3} |\Z)", README))
@@ -28,7 +32,7 @@ FIELDS = {
     "test": models.AddedTest,
     "sources/*.sql and faults.yaml": Fault,
 }
-COLUMNS = {"runs.csv": history.RUNS, "alerts.csv": history.ALERTS, "rota.csv": models.ROTA}
+COLUMNS = {"runs.csv": history.RUNS, "alerts.csv": history.ALERTS, "rota.csv": history.ROTA}
 
 
 def table(section):
@@ -80,14 +84,20 @@ def test_choices_and_defaults_are_those_of_the_code():
             default = FIELDS[section].model_fields[name].default
             if isinstance(default, str):
                 assert f"default: {default}" in meaning.replace("`", ""), name
-    assert f"{located.MAX_CHARACTERS:,} characters" in README
-    assert f"between {models.EARLIEST.year} and {models.LATEST.year}" in README
+    assert f"{yaml_lines.MAX_CHARACTERS:,} characters" in README
+    assert f"between {fields_.EARLIEST.year} and {fields_.LATEST.year}" in README
 
 
 def test_each_part_of_a_team_folder_has_its_section():
     named = " ".join(SECTIONS)
-    optional = teams.folders.WHEN_NEEDED
-    for name in [*teams.folders.NEEDED_FOR, *optional, "team.yaml", "faults.yaml", "sources/*.sql"]:
+    optional = reader.WHEN_NEEDED
+    for name in [
+        *reader.NEEDED_FOR,
+        *optional,
+        "team.yaml",
+        "faults.yaml",
+        "sources/*.sql",
+    ]:
         assert name in named, name
     assert set(FIELDS) | set(COLUMNS) <= set(SECTIONS)
 
@@ -116,17 +126,17 @@ def test_the_onboarding_file_and_its_numbers_are_described_as_they_are():
     titles = [
         line.strip("| ").split(" | ")[:2] for line in SECTIONS["onboarding.yaml"].splitlines()
     ]
-    for task in onboarding.TASKS:
+    for task in first_month.TASKS:
         assert [task.title, f"week {task.week}"] in titles
-    low, high = onboarding.MEDIUM.models
-    assert f"{low} to {high} models, {onboarding.MEDIUM.sources} external source" in README
-    assert f"the last {onboarding.MEDIUM.runs} expected runs" in README
-    assert f"{onboarding.REVIEWS} commits of others" in README
+    low, high = first_month.MEDIUM.models
+    assert f"{low} to {high} models, {first_month.MEDIUM.sources} external source" in README
+    assert f"the last {first_month.MEDIUM.runs} expected runs" in README
+    assert f"{first_month.REVIEWS} commits of others" in README
 
 
 def test_the_example_of_faults_is_one():
     text = example("sources/*.sql and faults.yaml", "yaml")
-    found = located.validate(FaultFile, located.loads(text, "faults.yaml"))
+    found = yaml_lines.validate(FaultFile, yaml_lines.loads(text, "faults.yaml"))
     assert [fault.kind for fault in found.faults] == ["late_file", "type_change", "missed_run"]
 
 

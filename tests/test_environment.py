@@ -197,7 +197,7 @@ def clone(tmp_path):
     (tmp_path / "notebooks").mkdir()
     tools = tmp_path / ".venv" / "bin"
     tools.mkdir(parents=True)
-    for name in ("ruff", "mypy", "pytest", "dataops"):
+    for name in ("ruff", "lint-imports", "mypy", "pytest", "dataops"):
         (tools / name).write_text(
             f'#!/bin/sh\necho "{name} $*" >> calls\n[ "$1" != "${{FAIL-none}}" ] || exit 1\n'
         )
@@ -228,16 +228,16 @@ def test_make_help_lists_every_target():
     assert [line.split()[1] for line in said.splitlines()] == phony
 
 
-def test_make_test_runs_format_lint_types_tests_and_notebooks_in_this_order(clone):
+def test_make_test_runs_format_lint_arrows_types_tests_and_notebooks_in_this_order(clone):
     (clone / "notebooks" / "00_start_here.ipynb").touch()
     code, said, called = make(clone, "test")
     assert code == 0, said
-    steps = ["ruff", "ruff", "mypy", "dataops", "pytest", "pytest"]
+    steps = ["ruff", "ruff", "lint-imports", "mypy", "dataops", "pytest", "pytest"]
     assert [call.split()[0] for call in called] == steps
-    assert called[3] == "dataops demo"
-    assert called[4].endswith("-m not deep and not browser")
-    assert "--nbval --nbval-current-env --nbval-cell-timeout=120 -n 2 --dist loadscope" in called[5]
-    assert called[5].endswith("notebooks/00_start_here.ipynb")
+    assert called[4] == "dataops demo"
+    assert called[5].endswith("-m not deep and not browser")
+    assert "--nbval --nbval-current-env --nbval-cell-timeout=120 -n 2 --dist loadscope" in called[6]
+    assert called[6].endswith("notebooks/00_start_here.ipynb")
 
 
 def test_make_test_stops_at_the_first_failure_and_says_which(clone):

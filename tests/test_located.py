@@ -5,16 +5,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from dataops_lib import located
+from dataops_lib import yaml_lines
 from dataops_lib.errors import TeamError
-from dataops_lib.models import Frozen, TeamFile
+from dataops_lib.fields import Frozen
+from dataops_lib.teams.models import TeamFile
 
 SECRET = "hunter2-correct-horse"
 
 
 def problems_of(text):
     with pytest.raises(TeamError) as caught:
-        located.loads(text, "x.yaml")
+        yaml_lines.loads(text, "x.yaml")
     return caught.value.problems
 
 
@@ -28,7 +29,7 @@ def problem_of(text):
 
 def test_every_value_knows_its_line():
     text = "a: 1\n\n# why\nb:\n  - c: 2\n    d: [x, y]\n  - e\n"
-    read = located.loads(text, "x.yaml")
+    read = yaml_lines.loads(text, "x.yaml")
     assert read.data == {"a": 1, "b": [{"c": 2, "d": ["x", "y"]}, "e"]}
     assert [read.line(path) for path in [("a",), ("b",), ("b", 0, "c"), ("b", 0, "d", 1)]] == [
         1,
@@ -40,7 +41,7 @@ def test_every_value_knows_its_line():
 
 
 def test_what_is_missing_gets_the_line_of_its_nearest_parent():
-    read = located.loads("a:\n  b: 1\n", "x.yaml")
+    read = yaml_lines.loads("a:\n  b: 1\n", "x.yaml")
     assert read.line(("a", "nothing", 3)) == 1
     assert read.line(("nothing",)) is None
 
@@ -60,7 +61,7 @@ def test_the_values_are_those_of_plain_yaml_and_each_path_leads_to_one(data):
 
     stream = io.StringIO()
     YAML(typ="safe").dump(data, stream)
-    read = located.loads(stream.getvalue(), "x.yaml")
+    read = yaml_lines.loads(stream.getvalue(), "x.yaml")
     assert read.data == data
     for path, line in read.lines.items():
         value = read.data
@@ -71,27 +72,27 @@ def test_the_values_are_those_of_plain_yaml_and_each_path_leads_to_one(data):
 
 @pytest.mark.parametrize("text", ["\ufeffa: 1\nb: 2\n", "a: 1\r\nb: 2\r\n", "---\na: 1\nb: 2"])
 def test_marks_and_line_ends_of_other_systems_change_nothing(text):
-    read = located.loads(text, "x.yaml")
+    read = yaml_lines.loads(text, "x.yaml")
     assert read.data == {"a": 1, "b": 2}
     assert read.line(("b",)) - read.line(("a",)) == 1
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "null"])
 def test_an_empty_file_holds_nothing(text):
-    assert located.loads(text, "x.yaml").data is None
+    assert yaml_lines.loads(text, "x.yaml").data is None
 
 
 def test_values_that_are_merged_in_are_there():
-    read = located.loads("a: &a {x: 1}\nb:\n  <<: *a\n  y: 2\n", "x.yaml")
+    read = yaml_lines.loads("a: &a {x: 1}\nb:\n  <<: *a\n  y: 2\n", "x.yaml")
     assert read.data["b"] == {"x": 1, "y": 2}
     assert read.line(("b", "y")) == 4
     assert read.line(("b", "x")) == 2  # its nearest parent's
 
 
 def test_a_character_that_json_writes_as_two_is_one():
-    title = located.loads('a: "\\ud83d\\ude00"\n', "x.yaml").data["a"]
+    title = yaml_lines.loads('a: "\\ud83d\\ude00"\n', "x.yaml").data["a"]
     assert title == "\N{GRINNING FACE}"
-    assert located.loads('a: "\\ud83d"\n', "x.yaml").data["a"].encode()  # never half of one
+    assert yaml_lines.loads('a: "\\ud83d"\n', "x.yaml").data["a"].encode()  # never half of one
 
 
 # ---- mistakes
@@ -138,7 +139,7 @@ def test_whatever_a_stranger_writes_is_a_problem_and_never_a_traceback(text):
 
 
 def test_a_huge_file_is_refused_at_once():
-    problem = problem_of("a: " + "x" * located.MAX_CHARACTERS)
+    problem = problem_of("a: " + "x" * yaml_lines.MAX_CHARACTERS)
     assert "1,000,003 characters, the limit is 1,000,000" in problem.message
 
 
@@ -172,7 +173,7 @@ def test_a_password_is_never_repeated_by_a_message_about_yaml(text):
 @settings(max_examples=3000)
 def test_any_text_is_read_or_refused(text):
     try:
-        located.loads(text, "x.yaml")
+        yaml_lines.loads(text, "x.yaml")
     except TeamError as error:
         assert error.problems
 
@@ -191,7 +192,7 @@ class Outer(Frozen):
 
 def model_problems(text, model=Outer):
     with pytest.raises(TeamError) as caught:
-        located.validate(model, located.loads(text, "x.yaml"))
+        yaml_lines.validate(model, yaml_lines.loads(text, "x.yaml"))
     return [(problem.line, problem.field, str(problem)) for problem in caught.value.problems]
 
 

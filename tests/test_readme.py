@@ -31,10 +31,10 @@ def test_each_notebook_is_mapped_to_the_article_and_to_tests_that_exist(row):
     notebook = json.loads((CLONE / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
     assert notebook["cells"]
     assert re.fullmatch(r"(\d(, \d)*)|all", sections)
-    named = re.findall(r"test_\w+", tests)
+    named = re.findall(r"(\w+)/(\w+)", tests)
     assert named
-    for test in named:
-        assert (CLONE / "tests" / f"{test}.py").is_file(), test
+    for room, test in named:
+        assert (CLONE / "tests" / room / f"test_{test}.py").is_file(), test
 
 
 def test_each_make_target_of_the_readme_exists():

@@ -8,14 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dataops_lib.windows import (
-    Window,
-    days_in_month,
-    due_times,
-    midnight,
-    month_before,
-    rolling,
-)
+from dataops_lib.windows import Window, days_in_month, due_times, midnight, month_before, rolling
 
 NEW_YORK = "America/New_York"
 ZONES = (

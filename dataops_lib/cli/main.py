@@ -1,0 +1,209 @@
+"""The `dataops` command. Heavy imports stand inside the commands, so that help is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dataops_lib.cli import wap
+from dataops_lib.errors import DataOpsError, UsageError
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "teams"
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Diagnose a data team: reports, checks of its files, example warehouses.",
+)
+
+
+app.add_typer(wap.app, name="wap")
+
+
+TeamsDir = Annotated[
+    Path | None,
+    typer.Option("--teams-dir", help="Folder of team folders; default: data/teams of the clone."),
+]
+
+
+@app.command()
+def report(
+    team: Annotated[list[str], typer.Argument(help="One or more teams.")],
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="A date, last-month or today.", metavar="DATE")
+    ] = None,
+    teams_dir: TeamsDir = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write; default: reports of the clone.")
+    ] = None,
+    page_one: Annotated[
+        bool, typer.Option("--page-one", help="Only page one, without the course notebooks.")
+    ] = False,
+) -> None:
+    """Execute the report of each TEAM and write it to OUT/TEAM/DATE/."""
+    from dataops_lib.examples import replay
+    from dataops_lib.report import runner
+    from dataops_lib.teams import folders
+    from dataops_lib.teams import team as teams_team
+
+    for name in team:  # wrong names and dates are refused before anything is built
+        teams_team.as_of_day(teams_team.team_file(folders.folder_of(name, teams_dir)), as_of)
+    sections = () if page_one else runner.SECTIONS
+    failed = 0
+    for name in team:
+        try:
+            replay.ensure([name], root=teams_dir)
+            if sections:
+                replay.ensure(root=EXAMPLES)  # each of them opens with the article's team
+            path = runner.run(
+                name, as_of=as_of, root=teams_dir, out=out, sections=sections, progress=True
+            )
+        except UsageError:
+            raise
+        except DataOpsError as error:
+            failed += 1
+            typer.echo(f"{name}: {error}", err=True)
+            if page := getattr(error, "page", None):
+                typer.echo(f"{name}: see {page}", err=True)
+            continue
+        typer.echo(f"{path}\n{runner.headline(path)}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(team: Annotated[str, typer.Argument(help="A team.")], teams_dir: TeamsDir = None) -> None:
+    """Print all problems of a team's files."""
+    from dataops_lib import teams
+
+    found = teams.problems(team, root=teams_dir)
+    for problem in found:
+        typer.echo(str(problem))
+    if found:
+        raise typer.Exit(1)
+    typer.echo(f"{team}: no problems found")
+
+
+@app.command("new-team")
+def new_team(
+    name: Annotated[str, typer.Argument(help="Lower-case name of the new folder.")],
+    title: Annotated[str | None, typer.Option(help="What people call the team.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Time zone, such as Europe/Berlin.")] = None,
+    teams_dir: TeamsDir = None,
+) -> None:
+    """Copy the template folder to NAME and fill in what is told here."""
+    from dataops_lib.teams import folders
+
+    folder = folders.create(name, title=title, zone=zone, root=teams_dir)
+    typer.echo(f"{folder}\nEdit team.yaml there, then run: dataops check {name}")
+
+
+@app.command()
+def demo(teams_dir: TeamsDir = None) -> None:
+    """Build the warehouses of the example teams, if they are not up to date."""
+    from dataops_lib.examples import replay
+
+    for path in replay.ensure(root=teams_dir):
+        typer.echo(f"{path.parent.name}: {path}")
+
+
+@app.command()
+def sql(
+    team: Annotated[str, typer.Argument(help="A team.")],
+    query: Annotated[str, typer.Argument(help="A SELECT, such as a tile's own query.")],
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE")] = None,
+    teams_dir: TeamsDir = None,
+) -> None:
+    """Run QUERY on what the report of TEAM is made from: its runs, due times and tables."""
+    import duckdb
+
+    from dataops_lib import evidence, teams
+    from dataops_lib.errors import DataError
+
+    observed = evidence.Observed(teams.load(team, as_of=as_of, root=teams_dir))
+    with observed.connect() as connection:
+        try:
+            typer.echo(connection.sql(query))
+        except duckdb.Error as error:
+            raise DataError(str(error)) from error
+
+
+@app.command()
+def notebooks(
+    name: Annotated[list[str] | None, typer.Argument(help="Some notebooks; default: all.")] = None,
+) -> None:
+    """Execute notebooks and save them with their outputs."""
+    from dataops_lib.course import notebooks as course_notebooks
+    from dataops_lib.examples import replay
+
+    replay.ensure()
+    for path in course_notebooks.save(name or None):
+        typer.echo(path)
+
+
+@app.command()
+def onboard(
+    name: Annotated[str, typer.Argument(help="Who begins: a name in lower-case letters.")],
+    team: Annotated[str, typer.Option(help="The team they join.")] = "flights",
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE")] = None,
+    teams_dir: TeamsDir = None,
+    browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open it in JupyterLab.")
+    ] = True,
+) -> None:
+    """Prepare week one for NAME and open it; called again, it goes on where NAME was."""
+    from dataops_lib.course import exercise_source
+    from dataops_lib.examples import replay
+
+    replay.ensure([team], root=teams_dir)
+    path = exercise_source.prepare(name, team=team, as_of=as_of, root=teams_dir)
+    typer.echo(path)
+    if not browser:
+        typer.echo("Open it in JupyterLab or VS Code, with the Python of this environment.")
+        return
+    command = [sys.executable, "-m", "jupyterlab", str(path)]
+    os.execv(command[0], command)  # noqa: S606  our own interpreter; the path is of our making
+
+
+def main() -> None:
+    """Run the command; errors become one message and an exit code, never a traceback."""
+    sys.exit(exit_code(app))
+
+
+def exit_code(command: Callable[..., Any]) -> int:
+    """Run a command and turn what it raises into a message and an exit code."""
+    try:
+        code = command(standalone_mode=False)
+    except UsageError as error:
+        typer.echo(f"dataops: {error}", err=True)
+        return 2
+    except DataOpsError as error:
+        typer.echo(f"dataops: {error}", err=True)
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("dataops: interrupted; nothing half-made was left", err=True)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        typer.echo(f"dataops: {error}", err=True)
+        return 1
+    except Exception as error:
+        return _click_error(error)
+    return code if isinstance(code, int) else 0
+
+
+def _click_error(error: Exception) -> int:
+    """Wrong options and arguments are usage errors; anything else is ours, and says so."""
+    if hasattr(error, "format_message"):
+        typer.echo(f"dataops: {error.format_message()}. See dataops --help.", err=True)
+        return 2
+    raise error

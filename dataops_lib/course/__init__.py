@@ -1,0 +1,10 @@
+"""What only notebooks need: a sandbox, sliders, the article, an exercise.
+
+notebooks        the notebooks: which there are, how they are saved, whether all is in place
+sandbox          a team's table in a temporary folder, where runs may fail, race and die
+article          the article's calls made on the installed PyIceberg, and its example incident
+sliders          explorers: a picture for the given parameters, and sliders on top of it
+exercise_source  exercise and solved notebook from one source, and a learner's folder to work in
+headlines        sentences and tables of notebooks 00 and 04
+charts           pictures of notebooks 00 and 04
+"""

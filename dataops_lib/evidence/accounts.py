@@ -1,0 +1,206 @@
+"""How a team's error budgets were spent: each promise by day, in minutes or in runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+
+import pandas as pd
+
+from dataops_lib.evidence.records import Observed
+from dataops_lib.service_levels import budget, burn_alerts
+from dataops_lib.service_levels.measurements import Measurement
+from dataops_lib.service_levels.objectives import SLO
+from dataops_lib.windows import Window
+
+UNITS = {"freshness": "minutes", "pipeline_success_rate": "runs"}  # what each promise is paid in
+COLUMNS = ["day", "good", "total"]
+TABLE = ["table", "promise", "period", "unit", "budget", "spent", "left (%)"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """One promise, and what each day of its period did to its error budget.
+
+    `history` has day, good and total, in `unit` (minutes or runs); it is empty when nothing was
+    measured, and the figures below are then NaN: no data is not an untouched budget.
+    """
+
+    slo: SLO
+    unit: str
+    history: pd.DataFrame = field(repr=False, compare=False)
+
+    @property
+    def total(self) -> float:
+        """Minutes or runs that were promised and measured."""
+        return float(self.history["total"].sum())
+
+    @property
+    def spent(self) -> float:
+        """Bad minutes or runs, 0 or more; NaN when nothing was measured."""
+        return self.total - float(self.history["good"].sum()) if self.total else float("nan")
+
+    @property
+    def allowed(self) -> float:
+        """The whole budget in minutes or runs; NaN when nothing was measured."""
+        return self.total * float(self.slo.error_budget) if self.total else float("nan")
+
+    @property
+    def remaining(self) -> float:
+        """Share of the budget left: 1 untouched, below 0 overspent, never clamped."""
+        return budget.remaining(float(self.history["good"].sum()), self.total, self.slo)
+
+
+def by_day(observed: Observed, slo: SLO, window: Window | None = None) -> pd.DataFrame:
+    """day, good, total of `slo` for each day of `window` (default: its own period).
+
+    Minutes for freshness, expected runs for run success. Days on which nothing was promised yet
+    are left out; the frame is empty when no run history is given.
+    """
+    team = observed.team
+    window = window or slo.period.window(team.as_of, team.zone)
+    measure = observed.freshness if slo.sli == "freshness" else observed.success
+    days = ((day, measure(slo.table, span, slo.objective)) for day, span in window.days(team.zone))
+    rows = [(day, seen.good, seen.total) for day, seen in days if seen is not None]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def accounts(observed: Observed) -> tuple[Account, ...]:
+    """The budget of every promise that has one, the least left first, unmeasured ones last.
+
+    A promise has a budget when it names a share of good minutes or runs.
+    """
+    found = [
+        Account(slo, UNITS[slo.sli], by_day(observed, slo))
+        for slo in observed.team.slos or ()
+        if slo.sli in UNITS and slo.target is not None
+    ]
+    return tuple(sorted(found, key=lambda one: (pd.isna(one.remaining), one.remaining)))
+
+
+def followed(found: Iterable[Account]) -> Account | None:
+    """The account to look at first: tier 1 before others, time before runs, the least left."""
+    ranked = sorted(found, key=lambda one: (one.slo.tier or 4, one.unit != "minutes"))
+    return ranked[0] if ranked else None
+
+
+def table(found: Iterable[Account]) -> pd.DataFrame:
+    """The accounts as people read them, one row each."""
+    rows = [
+        {
+            "table": one.slo.table,
+            "promise": str(one.slo.objective),
+            "period": str(one.slo.period),
+            "unit": one.unit,
+            "budget": one.allowed,
+            "spent": one.spent,
+            "left (%)": 100 * one.remaining,
+        }
+        for one in found
+    ]
+    return pd.DataFrame(rows, columns=TABLE).round(1)
+
+
+def spells(account: Account | None, observed: Observed) -> list[Window]:
+    """The stretches in which the table of `account` was later than promised, oldest first."""
+    if account is None:
+        return []
+    slo, versions = account.slo, observed.versions(account.slo.table)
+    if versions is None or versions.empty or slo.sli != "freshness":
+        return []
+    window = slo.period.window(observed.team.as_of, observed.team.zone)
+    # A version that was stale when it came ends no stretch.
+    fresh = versions[versions["good_until"] > versions["at"]]
+    ends = [*fresh["at"].iloc[1:], window.end]
+    pairs = zip(fresh["good_until"], ends, strict=True)
+    cut = ((max(start, window.start), min(end, window.end)) for start, end in pairs)
+    return [Window(_utc(start), _utc(end)) for start, end in cut if start < end]
+
+
+def trials(account: Account | None, observed: Observed) -> pd.DataFrame:
+    """The same history counted twice: as minutes, and as runs, each with its 95 % interval."""
+    names = ["counted in", "n", "bad", "ratio", "low", "high"]
+    if account is None:
+        return pd.DataFrame(columns=names)
+    runs = observed.success(account.slo.table, account.slo.period.window(
+        observed.team.as_of, observed.team.zone))  # fmt: skip
+    counted = {"minutes": Measurement(account.total - account.spent, account.total)}
+    if runs is not None:
+        counted["runs"] = runs
+    rows = []
+    for unit, seen in counted.items():
+        low, high = budget.interval(seen.good, seen.total) if seen.total else (0.0, 1.0)
+        rows.append((unit, seen.total, seen.total - seen.good, seen.ratio, low, high))
+    return pd.DataFrame(rows, columns=names)
+
+
+def one_more(account: Account | None, lengths: Iterable[float] = ()) -> pd.DataFrame:
+    """The price of one further incident, by length: incident, size, budgets, left_after (ratio).
+
+    Lengths are hours past what is promised, or failed runs where runs are counted. `left_after` is
+    NaN when what is left is not known; the frame is empty without a promise.
+    """
+    names = ["incident", "size", "budgets", "left_after"]
+    if account is None:
+        return pd.DataFrame(columns=names)
+    timed = account.unit == "minutes"
+    whole = account.allowed
+    if math.isnan(whole):
+        whole = account.slo.period.nominal_days * (1440 if timed else 1)
+        whole *= float(account.slo.error_budget)
+    rows = []
+    for length in lengths or ((1, 2, 4, 8, 24) if timed else (1, 2, 3)):
+        size = length * 60 if timed else length
+        name = f"{length:g} {'hour' if timed else 'run'}{'s' if length != 1 else ''}"
+        rows.append((name, size, size / whole, account.remaining - size / whole))
+    return pd.DataFrame(rows, columns=names)
+
+
+def fired(
+    account: Account | None, observed: Observed, rules: Iterable[burn_alerts.BurnRule]
+) -> pd.DataFrame:
+    """How often each rule would have alerted on the account's period: rule, times, first_at.
+
+    One alert is one stretch of hours in which the rule holds. Empty without minutes to go by.
+    """
+    names = ["rule", "times", "first_at"]
+    if account is None or account.unit != "minutes" or not account.total:
+        return pd.DataFrame(columns=names)
+    slo, team = account.slo, observed.team
+    window, spans = slo.period.window(team.as_of, team.zone), spells(account, observed)
+    hour, rows = timedelta(hours=1), []
+    ends = [window.start + hour * n for n in range(1, window.duration // hour + 1)]
+    stale = [sum((Window(end - hour, end).overlap(s) for s in spans), timedelta(0)) for end in ends]
+    errors = pd.Series([span / hour for span in stale], index=pd.DatetimeIndex(ends))
+    for rule in rules:
+        on = burn_alerts.alerts(errors, rule, slo, timedelta(days=slo.period.nominal_days))
+        begins = on[on & ~on.shift(fill_value=False)].index
+        first = begins[0].tz_convert(team.zone).date() if len(begins) else None
+        rows.append((rule.name, len(begins), first))
+    return pd.DataFrame(rows, columns=names)
+
+
+def recorded(observed: Observed, table: str, window: Window) -> Measurement | None:
+    """What the article's SLI counts: attempts that were recorded, and those that published."""
+    runs = observed.team.runs
+    if runs is None:
+        return None
+    started = runs["started_at"]
+    mine = runs[(runs["table"] == table) & (started >= window.start) & (started < window.end)]
+    good = int((mine["status"] == "published").sum())
+    return Measurement(good, len(mine), 0, "run history", "recorded attempts", len(mine))
+
+
+def history(observed: Observed, slo: SLO | None) -> pd.DataFrame:
+    """`by_day` of `slo` for everything that is known, not only for its own period."""
+    if slo is None:
+        return pd.DataFrame(columns=COLUMNS)
+    due = observed.due(slo.table)
+    start = due[0] if due else observed.window.start
+    return by_day(observed, slo, Window(min(start, observed.window.start), observed.window.end))
+
+
+def _utc(moment: pd.Timestamp) -> pd.Timestamp:
+    return pd.Timestamp(moment).tz_convert(UTC)

@@ -1,0 +1,80 @@
+"""The SQL that recomputes each tile of page one from a team's run history and tables.
+
+The queries read `runs` (the run history), `expected` ("table", tier, due_at, grace),
+`versions` ("table", due_at, "at", good_until), `days` ("table", day, starts_at, ends_at), and the
+published tables; `observe.Observed.connect()` has all of them. Each returns one row: good, total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dataops_lib.sql import literal, quoted
+from dataops_lib.windows import Window
+
+
+def fresh_days(tables: Sequence[str]) -> str:
+    """Days on which a table was never stale, over all `tables` and days."""
+    listed = ", ".join(literal(table) for table in tables)
+    return f"""\
+WITH stale AS (
+    SELECT "table", TIMESTAMPTZ '-infinity' AS begins_at,
+           coalesce(min("at"), TIMESTAMPTZ 'infinity') AS ends_at
+    FROM (SELECT DISTINCT "table" FROM days) LEFT JOIN versions USING ("table") GROUP BY "table"
+    UNION ALL
+    SELECT "table", good_until AS begins_at,
+           lead("at", 1, TIMESTAMPTZ 'infinity')
+               OVER (PARTITION BY "table" ORDER BY "at") AS ends_at
+    FROM versions
+),
+table_days AS (
+    SELECT d."table", d.day, count(s."table") AS stale
+    FROM days AS d
+    LEFT JOIN stale AS s
+        ON s."table" = d."table" AND s.begins_at < s.ends_at
+        AND s.begins_at < d.ends_at AND s.ends_at > d.starts_at
+    WHERE d."table" IN ({listed})
+    GROUP BY ALL
+)
+SELECT count(*) FILTER (WHERE stale = 0) AS good, count(*) AS total
+FROM table_days"""
+
+
+def first_attempts(window: Window) -> str:
+    """Expected runs whose first scheduled attempt published."""
+    return f"""\
+WITH first_attempts AS (
+    SELECT DISTINCT ON ("table", due_at) "table", due_at, status
+    FROM runs
+    WHERE "trigger" = 'scheduled'
+    ORDER BY "table", due_at, started_at
+)
+SELECT count(*) FILTER (WHERE status = 'published') AS good, count(*) AS total
+FROM expected
+LEFT JOIN first_attempts USING ("table", due_at)
+WHERE {_within("due_at", window)} AND coalesce(status, 'missed') <> 'running'"""
+
+
+def audited_publishes(window: Window) -> str:
+    """Audited publishes that passed."""
+    return f"""\
+SELECT count(*) FILTER (WHERE status = 'published') AS good, count(*) AS total
+FROM runs
+WHERE status IN ('published', 'blocked') AND {_within("started_at", window)}"""
+
+
+def filled_cells(required: Mapping[str, Sequence[str]]) -> str:
+    """Required cells that are not NULL, over all tables that name required columns."""
+    parts = []
+    for table, columns in required.items():
+        counts = " + ".join(f"count({quoted(column)})" for column in columns)
+        parts.append(
+            f"    SELECT {counts} AS good, {len(columns)} * count(*) AS total\n"
+            f"    FROM {quoted(table)}"
+        )
+    union = "\n    UNION ALL\n".join(parts)
+    return f"SELECT sum(good) AS good, sum(total) AS total\nFROM (\n{union}\n)"
+
+
+def _within(column: str, window: Window) -> str:
+    return f"{column} >= {literal(window.start)} AND {column} < {literal(window.end)}"

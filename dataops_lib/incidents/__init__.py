@@ -1,0 +1,8 @@
+"""Incidents on their clocks, and postmortems that say what to change.
+
+incident         incidents, derived from run history and promises, with their timeline and durations
+postmortem       a postmortem's computed half as a draft, and what becomes of its action items
+postmortem_lint  what makes a written postmortem weak, line by line, and how to write it instead
+headlines        incidents and postmortems in sentences and tables
+charts           one incident on its clock
+"""

@@ -1,0 +1,156 @@
+"""Incidents and postmortems in sentences and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from dataops_lib import wording
+from dataops_lib.incidents import postmortem, postmortem_lint
+from dataops_lib.incidents.incident import Incident
+from dataops_lib.incidents.postmortem import Mark, Row
+from dataops_lib.wording import day, span, titled
+
+# What the rows of the article's timeline stand for, in their order.
+MARKS: tuple[Mark, ...] = ("detected", "acknowledged", "diagnosed", "repaired", "verified")
+
+
+def milestones(rows: Iterable[Row]) -> pd.DataFrame:
+    """Time from detection to each milestone of a timeline."""
+    taken = postmortem.milestones(rows)
+    said = [(mark, wording.hours_and_minutes(span)) for mark, span in taken.items()]
+    order = sorted(said, key=lambda row: MARKS.index(row[0]))
+    return titled(pd.DataFrame(order, columns=["milestone", "after detection"]))
+
+
+def incidents(found: Iterable[Incident], zone: str) -> pd.DataFrame:
+    """Incidents as a table, oldest first; times are local."""
+    rows = []
+    for one in found:
+        due = pd.Timestamp(one.due_at).tz_convert(zone)
+        lasted = (one.resolved_at or one.until) - one.due_at
+        span = wording.hours_and_minutes(lasted)
+        rows.append(
+            (
+                f"{due:%Y-%m-%d %H:%M}",
+                one.kind,
+                one.severity or "none",
+                one.detected_by or "nobody yet",
+                span if one.resolved_at else f"{span}, still open",
+                one.planted or "no",
+            )
+        )
+    names = ["was due", "kind", "severity", "found by", "readers waited", "planted fault"]
+    return titled(pd.DataFrame(rows, columns=names))
+
+
+def worst(found: Iterable[Incident]) -> Incident:
+    """The one to write about: the highest severity, blocked before others, then the longest."""
+    return min(
+        found,
+        key=lambda one: (
+            one.severity or "P9",
+            one.kind != "blocked",
+            one.due_at - (one.resolved_at or one.until),
+        ),
+    )
+
+
+def before(incident: Incident, found: Iterable[Incident]) -> list[Incident]:
+    """Earlier incidents that the same check stopped."""
+    checks = {finding.subject for finding in incident.findings}
+    return [
+        one
+        for one in found
+        if one.due_at < incident.due_at and checks & {finding.subject for finding in one.findings}
+    ]
+
+
+def problems(
+    text: str, *rules: str, context: postmortem_lint.Context | None = None
+) -> pd.DataFrame:
+    """What the lint finds in `text`, with the line it is about; only `rules` if any are given."""
+    lines = text.splitlines()
+    rows = [
+        (one.rule, _shortened(lines[one.line - 1]), one.message, one.fix)
+        for one in postmortem_lint.lint(text, context)
+        if not rules or one.rule in rules
+    ]
+    names = ["rule", "the text says", "what is wrong", "how to write it"]
+    return titled(pd.DataFrame(rows, columns=names))
+
+
+def _shortened(line: str, most: int = 60) -> str:
+    words = line.strip("|#- ").replace(" | ", " · ")
+    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
+
+
+def document(text: str) -> str:
+    """A Markdown text to be shown inside another one: quoted, its headings two levels down."""
+    lines = (f"##{line}" if line.startswith("#") else line for line in text.splitlines())
+    return "\n".join(f"> {line}" for line in lines)
+
+
+def unwritten(text: str) -> Mapping[str, int]:
+    """How many lines of each section wait for people, in the order of the text."""
+    sections, here = {}, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        here = line.removeprefix("## ") if line.startswith("## ") else here
+        sections[number] = here
+    counted: dict[str, int] = {}
+    for one in postmortem_lint.lint(text):
+        if one.rule == "PM16":
+            counted[sections[one.line]] = counted.get(sections[one.line], 0) + 1
+    return counted
+
+
+def escalation(repaired: timedelta, limit: timedelta) -> str:
+    """Whether an incident should have been escalated before it was repaired."""
+    if repaired <= limit:
+        return f"Repaired after {span(repaired)}, within the {span(limit)} before escalation."
+    return (
+        f"Repaired after {span(repaired)}. Escalation was due after {span(limit)}, and no row of "
+        "the timeline says that anybody escalated."
+    )
+
+
+def incident(one: Incident) -> str:
+    """How long readers waited, and who found it when."""
+    waited = span((one.resolved_at or one.until) - one.due_at)
+    end = "" if one.resolved_at else " and wait still"
+    if one.detected_at is None:
+        return f"Readers waited {waited}{end}; nobody has noticed"
+    late = max(one.detected_at - one.started_at, timedelta(0))
+    who = {"audit": "the audit", "alert": "an alert", "consumer": "a consumer"}[
+        str(one.detected_by)
+    ]
+    return f"Readers waited {waited}{end}; found by {who} after {span(late)}"
+
+
+def chosen(asked: str, used: str, one: Incident, zone: str) -> str:
+    """Whose incident is written about, and which."""
+    other = "" if asked == used else f"Team {asked} has no incident on record. "
+    when = one.due_at.astimezone(ZoneInfo(zone))
+    tables = ", ".join(one.tables)
+    planted = f" Planted for practice: {one.planted}." if one.planted else ""
+    return (
+        f"{other}Incident of team {used}, due {day(when)} at {when:%H:%M}: {tables}. "
+        f"{incident(one)}.{planted}"
+    )
+
+
+def to_write(places: Mapping[str, int]) -> str:
+    """How much of a draft waits for people, by section."""
+    said = ", ".join(f"{count} in {section}" for section, count in places.items())
+    return f"{sum(places.values())} places wait for people: {said}." if places else "Nothing waits."
+
+
+def came_before(earlier: Sequence[Incident]) -> str:
+    """Whether the same check has stopped this before."""
+    if not earlier:
+        return "No earlier incident was stopped by the same check."
+    days = ", ".join(day(one.due_at) for one in earlier)
+    return f"Stopped by the same check before: {len(earlier)} ({days}). Read that review first."

@@ -1,0 +1,107 @@
+"""Maturity in pictures: disagreement first, then the gate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe
+from dataops_lib.maturity.answers import Answers, Tally
+from dataops_lib.maturity.headlines import agenda, voted
+from dataops_lib.maturity.scoring import Score
+
+COLOURS = {"none": BAD, "some": WARN, "half": PLAN, "most": OK, "unsure": UNKNOWN, "na": "#EEEEEE"}
+
+
+def _empty(ax: Axes, title: str) -> Axes:
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.text(0.5, 0.5, "unknown", ha="center", va="center", color=UNKNOWN, transform=ax.transAxes)
+    return describe(ax, title)
+
+
+def votes(counted: Sequence[Tally], voters: int, ax: Axes | None = None) -> Axes:
+    """Draw how many people named each pain."""
+    title = voted(counted, voters)
+    named = [one for one in counted if one.people]
+    ax = axes(ax, (8.0, 0.9 + 0.35 * max(len(named), 1)))
+    if not named:
+        return _empty(ax, title)
+    bars = ax.barh([one.pain.pain for one in named], [one.people for one in named], color=ACCENT)
+    ax.bar_label(bars, [f"{one.people}" for one in named], fontsize=8, padding=3)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, voters + 0.5), xlabel="people who named it", xticks=range(voters + 1))
+    ax.set_title(title, fontsize=10)
+    said = "; ".join(f"{one.pain.pain}: {one.people}" for one in named)
+    return describe(ax, f"{title}. {said}.")
+
+
+def disagreement(score: Score, answers: Answers, ax: Axes | None = None) -> Axes:
+    """Draw who answered what, without names, for the questions that need talking about."""
+    title, asked = agenda(score), [one.question for one in score.agenda]
+    ax = axes(ax, (8.0, 1.0 + 0.4 * max(len(asked), 1)))
+    if not asked:
+        return _empty(ax, title) if not score.respondents else describe(ax, title)
+    left = [0] * len(asked)
+    counts = [
+        Counter(_choice(given[q.id]) for given in answers.values() if q.id in given) for q in asked
+    ]
+    for choice, colour in COLOURS.items():
+        widths = [count[choice] for count in counts]
+        if any(widths):
+            bars = ax.barh([q.id for q in asked], widths, left=left, color=colour, label=choice,
+                           edgecolor="white")  # fmt: skip
+            ax.bar_label(
+                bars, [choice if w else "" for w in widths], label_type="center", fontsize=8
+            )
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+    ax.invert_yaxis()
+    ax.set(xlabel="people", xticks=range(score.respondents + 1))
+    ax.set_title(title, fontsize=10)
+    said = "; ".join(
+        f"{q.id}: " + ", ".join(f"{n} {choice}" for choice, n in sorted(count.items()))
+        for q, count in zip(asked, counts, strict=True)
+    )
+    return describe(ax, f"{title}. {said}.")
+
+
+def _choice(given: object) -> str:
+    return str(given["answer"] if isinstance(given, dict) else given)
+
+
+def gate(score: Score, ax: Axes | None = None) -> Axes:
+    """Draw each level and dimension: open, shut, open if the unsure are right, or not asked."""
+    ax = axes(ax, (8.0, 3.0))
+    model, found = score.model, {(c.level, c.dimension): c for c in score.cells}
+    asked = [one for one in model.levels if one.id]
+    said = []
+    for row, one in enumerate(asked):
+        for column, dimension in enumerate(model.dimensions):
+            cell = found.get((one.id, dimension.id))
+            if cell is None or not score.respondents:
+                colour, text = "#EEEEEE", "not asked" if cell is None else "unknown"
+            else:
+                colour = OK if cell.opens_low else WARN if cell.opens_high else BAD
+                word = "open" if cell.opens_low else "unsure" if cell.opens_high else "shut"
+                ends = sorted({f"{100 * end:.0f}" for end in (cell.low, cell.high)}, key=int)
+                text = f"{word}\n{' to '.join(ends)} %"
+                said.append(f"level {one.id} {dimension.name}: {word}")
+            ax.barh(row, 0.96, left=column - 0.48, height=0.9, color=colour)
+            ax.text(column, row, text, ha="center", va="center", fontsize=8,
+                    color="white" if colour == BAD else "black")  # fmt: skip
+    names = [
+        one.name.replace(" and ", "\nand ").replace(", ", ",\n", 1) for one in model.dimensions
+    ]
+    ax.set_xticks(range(len(names)), names, fontsize=7)
+    ax.set_yticks(range(len(asked)), [f"{one.id} {one.name}" for one in asked])
+    title = (
+        f"Everything up to level {score.level} is open"
+        if score.level
+        else "Level 1 is not open yet"
+    )
+    if not score.respondents:
+        title = "Nobody has answered, so no gate can open"
+    ax.set_title(title)
+    ax.tick_params(length=0)
+    return describe(ax, f"{title}. {'; '.join(said)}.")

@@ -1,0 +1,13 @@
+"""Page one and the monthly report: what a lead has to decide.
+
+diagnosis  a diagnosis: four tiles, service levels by tier, and what nobody can know
+decisions  what a lead has to decide: error budgets first, at most three things
+page       parts of page one as HTML, safe for any text, readable without scripts or network
+runner     the report of one team: its notebooks executed, one self-contained page
+notebook   one notebook executed by papermill, and turned into a page
+headlines  sentences that say what was found; true for every team because they are computed
+charts     pictures of page one
+"""
+
+from dataops_lib.report.diagnosis import diagnose as diagnose
+from dataops_lib.report.runner import run as run

@@ -1,0 +1,323 @@
+"""What a promise about a table says, and what a measurement of it holds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from dataops_lib.errors import UsageError
+from dataops_lib.windows import Window, midnight, rolling
+
+Kind = Literal["age", "ratio", "score"]
+CALENDARS = ("week", "month", "quarter", "year")
+_UNITS = {"minute": 1, "min": 1, "hour": 60, "h": 60, "day": 1440, "d": 1440}  # minutes
+
+_OBJECTIVE = re.compile(
+    r"(?P<z>z-?score\s*)?(?P<sign><=?|>=?|≤|≥)\s*"
+    r"(?P<number>[+-]?(?:\d+(?:\.\d+)?|nan|inf(?:inity)?))\s*(?P<unit>%|[a-z]+)?"
+    r"(?:\s*(?:for|,)\s*(?P<share>[+-]?[\w.]+)\s*%(?:\s+of\s+\w+)?)?"
+    r"\s*(?:\((?P<period>[^()]*)\))?",
+    re.IGNORECASE,
+)
+
+_BUDGET = re.compile(
+    r"(?P<share>[\d.]+)\s*%(?:\s*=\s*(?P<time>[\d.]+)\s*(?P<unit>minutes?|hours?)/(?P<per>\w+))?"
+)
+
+
+class TargetError(UsageError, ValueError):
+    """A promise that cannot be held or measured; `fix` says what to write instead."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        self.message, self.fix = message, fix
+        super().__init__(f"{message}. {fix}")
+
+
+@dataclass(frozen=True)
+class Period:
+    """The time over which a promise is counted: the last `days`, or a whole calendar period.
+
+    Examples
+    --------
+    >>> str(Period(days=7)), str(Period(calendar="month"))
+    ('7-day rolling', 'calendar month')
+    """
+
+    days: int | None = None
+    calendar: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.days is None) == (self.calendar is None):
+            raise TargetError("a period is rolling or calendar", "Write '30-day rolling'")
+        if self.days is not None and self.days < 1:
+            raise TargetError(f"the period has {self.days} days", "Write 1 day or more")
+        if self.calendar is not None and self.calendar not in CALENDARS:
+            raise TargetError(
+                f"{self.calendar!r} is not a calendar period", f"Write one of {CALENDARS}"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.days}-day rolling" if self.days else f"calendar {self.calendar}"
+
+    def window(self, as_of: date, zone: str) -> Window:
+        """The period that ends with the day before `as_of`; a calendar one may not be over yet."""
+        if self.days is not None:
+            return rolling(as_of, days=self.days, zone=zone)
+        last = as_of - timedelta(days=1)
+        first = {
+            "week": last - timedelta(days=last.weekday()),
+            "month": last.replace(day=1),
+            "quarter": last.replace(month=3 * ((last.month - 1) // 3) + 1, day=1),
+            "year": last.replace(month=1, day=1),
+        }[str(self.calendar)]
+        return Window(midnight(first, zone), midnight(as_of, zone))
+
+    @property
+    def nominal_days(self) -> int:
+        """Days of a rolling period; of a calendar period the shortest it can have."""
+        return self.days or {"week": 7, "month": 28, "quarter": 90, "year": 365}[str(self.calendar)]
+
+
+def as_target(value: Decimal | float | str) -> Decimal:
+    """A target as an exact ratio in (0, 1).
+
+    Floats are read as they are printed, so 0.995 is 995/1000; text may carry a percent sign.
+
+    Raises
+    ------
+    TargetError
+        For 0 %, 100 %, negative, infinite or missing values, and for percent given as ratio.
+
+    Examples
+    --------
+    >>> as_target("99.5%"), as_target(0.995)
+    (Decimal('0.995'), Decimal('0.995'))
+    """
+    words = str(value).strip()
+    try:
+        ratio = Decimal(words.removesuffix("%")) / (100 if words.endswith("%") else 1)
+    except InvalidOperation:
+        raise TargetError(f"target {words!r} is not a number", "Write 99.5%") from None
+    if not ratio.is_finite() or ratio <= 0:
+        raise TargetError(f"target is {words}, but a target lies between 0 and 100 %", "Write 99%")
+    if ratio == 1:
+        raise TargetError("target is 100 %, which leaves no budget to spend", "Write 99.9%")
+    if ratio > 1:
+        fix = f"For {words} % write {words}%" if ratio < 100 and "%" not in words else "Write 99.9%"
+        raise TargetError(f"target is {words}, but a target is a ratio between 0 and 1", fix)
+    return ratio.normalize()
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A limit that a measurement keeps or breaks; keeping includes the limit itself.
+
+    `limit` is a timedelta for an age (at most), a ratio for a share (at least) and a number for a
+    score (its size at most). `target` is the share of good minutes or events that the promise
+    needs: the limit itself for a ratio; None when an age or score promises no share.
+    """
+
+    kind: Kind
+    limit: timedelta | Decimal
+    period: Period | None = None
+    share: Decimal | None = None
+
+    @property
+    def target(self) -> Decimal | None:
+        """Share of good that is promised, in (0, 1); None when the words give none."""
+        return (
+            self.limit if isinstance(self.limit, Decimal) and self.kind == "ratio" else self.share
+        )
+
+    def met(self, value: timedelta | Decimal | float) -> bool:
+        """True when `value` keeps the limit: an age, a ratio in [0, 1], or a score."""
+        if isinstance(value, timedelta) or isinstance(self.limit, timedelta):
+            return value <= self.limit  # type: ignore[operator]  # two ages, or a TypeError
+        exact = Decimal(str(value))
+        return exact >= self.limit if self.kind == "ratio" else abs(exact) <= self.limit
+
+    def __str__(self) -> str:
+        words = [{"age": "<", "ratio": ">", "score": "Z-score <"}[self.kind]]
+        if isinstance(self.limit, timedelta):
+            words.append(_duration(self.limit))
+        else:
+            words.append(_plain(self.limit, self.kind == "ratio"))
+        words += [f"for {_plain(self.share, True)}"] if self.share is not None else []
+        return " ".join([*words, *([f"({self.period})"] if self.period else [])])
+
+
+def _plain(value: Decimal, as_percent: bool) -> str:
+    return f"{(value * 100).normalize():f}%" if as_percent else f"{value.normalize():f}"
+
+
+def _duration(span: timedelta) -> str:
+    minutes = Decimal(span // timedelta(microseconds=1)) / 60_000_000
+    for unit, size in (("day", 2880), ("hour", 60), ("minute", 0)):
+        if minutes >= size and minutes % (per := _UNITS[unit]) == 0:
+            return f"{minutes / per:f} {unit}{'s' if minutes != per else ''}"
+    return f"{minutes:f} minutes"
+
+
+def parse(text: str) -> Objective:
+    """The objective that a string of the article promises.
+
+    Beyond the article, an age or score may say for which share of the time it holds.
+
+    Raises
+    ------
+    TargetError
+        When the words cannot be read or promise nothing that can be kept.
+
+    Examples
+    --------
+    >>> parse("> 99.5% (7-day rolling)").target
+    Decimal('0.995')
+    >>> parse("< 2 hours").limit
+    datetime.timedelta(seconds=7200)
+    >>> str(parse("< 2 hours for 99% of minutes (30-day rolling)"))
+    '< 2 hours for 99% (30-day rolling)'
+    """
+    match = _OBJECTIVE.fullmatch(text.strip())
+    if match is None:
+        known = "'< 2 hours', '> 99.5% (7-day rolling)' or 'Z-score < 3'"
+        raise TargetError(f"{text!r} is not an objective", f"Write it like {known}")
+    number, unit, upper = match["number"], (match["unit"] or "").lower(), match["sign"] in "<=≤"
+    period = _period(match["period"]) if match["period"] else None
+    share = as_target(match["share"] + "%") if match["share"] else None
+    if match["z"] or unit not in ("%", "") or upper:
+        if not upper:
+            fix = f"Write 'Z-score < {number}'" if match["z"] else f"Write '< {number} {unit}'"
+            raise TargetError(f"{text!r} is a lower bound", fix)
+        if not Decimal(number).is_finite() or Decimal(number) <= 0:
+            raise TargetError(f"{text!r} has no limit above 0", "Write '< 2 hours'")
+    if match["z"] and not unit:
+        return Objective("score", Decimal(number), period, share)
+    if unit == "%" or not unit:
+        if upper or match["z"] or share:
+            raise TargetError(f"{text!r} is not a share of good", f"Write '> {number}%'")
+        return Objective("ratio", as_target(number + unit), period)
+    minutes = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
+    if minutes is None:
+        raise TargetError(f"{text!r}: unit {unit!r} is not known", "Write minutes, hours or days")
+    try:
+        span = timedelta(microseconds=int(Decimal(number) * minutes * 60_000_000))
+    except OverflowError:
+        raise TargetError(f"{text!r} is longer than time itself", "Write '< 30 days'") from None
+    return Objective("age", span, period, share)
+
+
+def _period(words: str) -> Period:
+    found = re.fullmatch(r"\s*(\d{1,4})[- ]days?(?:\s+rolling)?\s*", words)
+    if found:
+        return Period(days=int(found[1]))
+    found = re.fullmatch(r"\s*calendar\s+(\w+)\s*", words)
+    if found:
+        return Period(calendar=found[1])
+    fix = "Write '(30-day rolling)' or '(calendar month)'"
+    raise TargetError(f"{words!r} is not a period", fix)
+
+
+@dataclass(frozen=True)
+class BudgetText:
+    """What a file says its budget is: a share in (0, 1) and the time it claims to be."""
+
+    share: Decimal
+    time: timedelta | None = None
+    per: str = "month"
+
+    def __str__(self) -> str:
+        share = _plain(self.share, True)
+        if self.time is None:
+            return share
+        hours = Decimal(self.time // timedelta(microseconds=1)) / 3_600_000_000
+        return f"{share} = {hours.normalize():f} hours/{self.per}"
+
+
+def parse_budget(text: str) -> BudgetText:
+    """What "0.5% = 3.6 hours/month" says.
+
+    Examples
+    --------
+    >>> parse_budget("0.5% = 3.6 hours/month").time
+    datetime.timedelta(seconds=12960)
+    """
+    match = _BUDGET.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise InvalidOperation
+        share = 1 - as_target(f"{100 - Decimal(match['share'])}%")
+        time = Decimal(match["time"]) if match["time"] else None
+    except InvalidOperation:
+        fix = "Write it like '0.5% = 3.6 hours/month'"
+        raise TargetError(f"{text!r} is not an error budget", fix) from None
+    if time is None:
+        return BudgetText(share)
+    minutes = time * (60 if match["unit"].startswith("hour") else 1)
+    return BudgetText(share, timedelta(microseconds=int(minutes * 60_000_000)), match["per"])
+
+
+@dataclass(frozen=True)
+class SLO:
+    """One promise about one SLI of one table: our own target, and the SLA where there is one.
+
+    Times of `schedule` (cron) are those of `zone`. `line` is where the file says so.
+    """
+
+    table: str
+    sli: str
+    objective: Objective
+    sla: Objective | None = None
+    tier: int | None = None
+    owner: str | None = None
+    severity: str | None = None
+    schedule: str | None = None
+    zone: str = "UTC"
+    budget: BudgetText | None = None
+    columns: tuple[str, ...] = ()
+    line: int | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Table and SLI, as findings call it."""
+        return f"{self.table} {self.sli}"
+
+    @property
+    def target(self) -> Decimal | None:
+        """Promised share of good in (0, 1).
+
+        Freshness without a share of its own takes it from the file's budget: a budget in hours
+        can only be spent in time. None when nothing promises a share.
+        """
+        if self.objective.target is None and self.budget and self.objective.kind == "age":
+            return 1 - self.budget.share
+        return self.objective.target
+
+    @property
+    def error_budget(self) -> Decimal:
+        """Share that may be bad: 1 - target.
+
+        Raises
+        ------
+        TargetError
+            When the promise names no share of good.
+        """
+        if self.target is None:
+            fix = f"Write '{self.objective} for 99%'"
+            raise TargetError(f"{self.name} promises no share of good, so it has no budget", fix)
+        return 1 - self.target
+
+    @property
+    def safety_margin(self) -> Decimal | timedelta | None:
+        """How much worse than the SLO things may get before the SLA breaks: not the budget."""
+        if self.sla is None or self.sla.kind != self.objective.kind:
+            return None
+        gap = self.sla.limit - self.objective.limit  # type: ignore[operator]  # the same kind
+        return -gap if self.objective.kind == "ratio" else gap
+
+    @property
+    def period(self) -> Period:
+        """The period of the promise; 30 days when it names none, as the article's budgets do."""
+        return self.objective.period or Period(days=30)

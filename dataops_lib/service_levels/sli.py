@@ -1,0 +1,187 @@
+"""What was measured: fresh minutes, good runs, complete cells, ordinary volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from dataops_lib.service_levels.freshness import content_freshness as content_freshness
+from dataops_lib.service_levels.freshness import freshness as freshness
+from dataops_lib.service_levels.measurements import Measurement
+
+GOOD_RUNS = frozenset({"published", "success"})
+OPEN_RUNS = frozenset({"", "running", "queued", "unknown"})  # nobody knows yet how they end
+RERUNS = frozenset({"manual", "rerun"})
+
+
+def success(runs: pd.DataFrame, expected: Iterable[datetime]) -> Measurement:
+    """Expected runs whose first scheduled attempt published.
+
+    Parameters
+    ----------
+    runs : columns due_at (UTC) and status; optional trigger and started_at. A row whose trigger
+        is "manual" or "rerun" repairs the table, not the run.
+    expected : due times from the schedule. One without a scheduled row is bad: a dead pipeline
+        records nothing. One that is still running, or has no status, is unknown.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> due = [datetime(2013, 1, day, 6, tzinfo=UTC) for day in (1, 2, 3)]
+    >>> runs = pd.DataFrame({"due_at": due[:2], "status": ["published", "failed"]})
+    >>> success(runs, due).ratio
+    0.3333333333333333
+    """
+    due = pd.DatetimeIndex(pd.to_datetime(list(expected), utc=True)).as_unit("us").unique()
+    known = runs.assign(due_at=pd.to_datetime(runs["due_at"], utc=True).dt.as_unit("us"))
+    planned = known[known["due_at"].isin(due)]
+    ignored = len(known) - len(planned)
+    if "trigger" in planned:
+        planned = planned[~planned["trigger"].astype(str).str.lower().isin(RERUNS)]
+    if "started_at" in planned:
+        planned = planned.sort_values("started_at", kind="stable")
+    first = planned.drop_duplicates("due_at")["status"]
+    words = first.astype("object").where(first.notna(), "").astype(str).str.lower()
+    good, still_open = int(words.isin(GOOD_RUNS).sum()), int(words.isin(OPEN_RUNS).sum())
+    how = f"first scheduled attempts of {len(due)} expected runs"
+    total = len(due) - still_open
+    return Measurement(good, total, still_open, "run history", how, len(planned), ignored)
+
+
+def completeness(good: float, total: float) -> Measurement:
+    """Filled cells, or rows without a gap, of all that a scan counted; 0 of 0 is undefined."""
+    if not 0 <= good <= total:
+        raise ValueError(f"{good} filled of {total}: a part is between 0 and the whole")
+    return Measurement(good, total, 0, "scan", "required values that are not NULL", int(total))
+
+
+def completeness_of(
+    table: pd.DataFrame, required: Sequence[str], *, per: Literal["cells", "rows"] = "cells"
+) -> Measurement:
+    """`completeness` of the `required` columns, per cell or per whole row."""
+    filled = table[list(required)].notna()
+    if per == "rows":
+        return completeness(int(filled.all(axis=1).sum()), len(filled))
+    return completeness(int(filled.to_numpy().sum()), int(filled.size))
+
+
+WEEKDAY_DAYS = 56  # 8 weeks: level changes are learned, seasons forgotten
+WEEKDAY_MINIMUM = 4  # points; below, a median says nothing
+SCALE_FLOOR = float(np.log(1.05))  # 5 %: a quiet history must not turn ripples into alarms
+LIMITS = {"weekday": 5.0, "zscore": 3.0, "zscore-with-today": 3.0}
+
+
+def volume(
+    daily_counts: pd.DataFrame | pd.Series,
+    *,
+    method: str = "weekday",
+    limit: float | None = None,
+    holidays: Iterable[date] = (),
+) -> pd.DataFrame:
+    """Score each day's row count against the days before it.
+
+    Parameters
+    ----------
+    daily_counts : columns day and rows (a Series by day works too); NaN is not known, not 0.
+    method : "weekday" takes log(rows / median of the same weekday, 8 weeks back) in robust
+        standard deviations, leaving flagged days and `holidays` out of its history; zero rows is
+        a rule, not a score. "zscore" is the article's, against the 7 days before;
+        "zscore-with-today" has today among its 7 days and so cannot exceed 6/sqrt(7) = 2.27.
+    limit : size of the score that fails; 5 for weekday, 3 otherwise.
+
+    Returns
+    -------
+    DataFrame
+        day, rows, score (NaN when there is none), verdict (ok, fail, unknown), expected_rows,
+        observations (the history's n: with 4 to 8 points the scale itself is noisy) and why.
+    """
+    if method not in LIMITS:
+        raise ValueError(f"method {method!r} is not known; use one of {', '.join(LIMITS)}")
+    bound = LIMITS[method] if limit is None else limit
+    counts, off = _counts(daily_counts), set(holidays)
+    seen: list[tuple[date, float]] = []
+    scored: list[_Row] = []
+    for day, rows in zip(counts["day"], counts["rows"].astype(float), strict=True):
+        if method == "weekday":
+            alike = [c for then, c in seen if (day - then).days in range(7, WEEKDAY_DAYS + 1, 7)]
+            row = _weekday_score(rows, np.array(alike), bound)
+        else:
+            week = [*seen, (day, rows)][-7:] if method == "zscore-with-today" else seen[-7:]
+            row = _z_score(rows, np.array([count for _, count in week]), bound)
+        if day in off:
+            row = (row[0], "unknown", row[2], row[3], "holiday")
+        if method != "weekday" or (rows > 0 and row[1] != "fail" and day not in off):
+            seen = [*seen[1 - WEEKDAY_DAYS :], (day, rows)]  # flagged days teach nothing
+        scored.append(row)
+    columns = ["score", "verdict", "expected_rows", "observations", "why"]
+    return pd.concat([counts, pd.DataFrame(scored, columns=columns)], axis=1)
+
+
+_Row = tuple[float, str, float, int, str]
+
+
+def _counts(daily: pd.DataFrame | pd.Series) -> pd.DataFrame:
+    if isinstance(daily, pd.Series):
+        daily = pd.DataFrame({"day": daily.index, "rows": daily.to_numpy()})
+    table = daily[["day", "rows"]].assign(day=pd.to_datetime(daily["day"]).dt.date)
+    return table.sort_values("day", ignore_index=True)
+
+
+def _weekday_score(rows: float, history: np.ndarray, bound: float) -> _Row:
+    n = len(history)
+    middle = float(np.median(history)) if n else np.nan
+    if np.isnan(rows):
+        return (np.nan, "unknown", middle, n, "no count")
+    if rows <= 0:
+        return (np.nan, "fail", middle, n, "zero rows")
+    if n < WEEKDAY_MINIMUM:
+        return (np.nan, "unknown", middle, n, f"{n} of {WEEKDAY_MINIMUM} same weekdays seen")
+    logs = np.log(history)
+    spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
+    score = float(np.log(rows) - np.median(logs)) / max(spread, SCALE_FLOOR)
+    return (score, "fail" if abs(score) > bound else "ok", middle, n, "")
+
+
+def _z_score(rows: float, history: np.ndarray, bound: float) -> _Row:
+    n = len(history)
+    if n < 7 or np.isnan([rows, *history]).any():
+        return (np.nan, "unknown", np.nan, n, "no count" if n == 7 else f"{n} of 7 days seen")
+    middle = float(history.mean())
+    if history.min() == history.max():
+        return (np.nan, "unknown", middle, n, "no spread")
+    score = (rows - middle) / float(history.std(ddof=1))
+    return (score, "fail" if abs(score) > bound else "ok", middle, n, "")
+
+
+def false_alarms(limit: float, days: int = 7) -> float:
+    """Chance that an ordinary day scores beyond `limit` against the `days` before it, normal data.
+
+    >>> [round(false_alarms(*case), 4) for case in ((3, 7), (4, 7), (3, 28))]
+    [0.0309, 0.0096, 0.0065]
+    """
+    return float(2 * special.stdtr(days - 1, -limit / np.sqrt(1 + 1 / days)))
+
+
+@dataclass(frozen=True)
+class DataSLI:
+    """One thing worth measuring on a table, with the article's fields and one way to call it.
+
+    `measurement_fn(target, as_of, connection)` takes a table or pipeline by name, a UTC time and
+    whatever reads it, and returns a `Measurement`, `Minutes` or a number in `unit`.
+    """
+
+    name: str
+    description: str
+    unit: str
+    measurement_fn: Callable[[str, datetime, Any], Any]
+    owner: str
+
+    def measure(self, target: str, *, as_of: datetime, connection: Any = None) -> Any:
+        """Measure `target` as it stood at `as_of`."""
+        return self.measurement_fn(target, as_of, connection)

@@ -1,0 +1,16 @@
+"""What teams give us: folders in, frozen values out, all mistakes at once.
+
+team         one team as its folder describes it, cut to what was known at a date
+folders      where team folders are, and how a new one is made
+reader       the files of one team folder, read and checked together
+models       what a team.yaml, an onboarding.yaml and a faults.yaml say, as frozen values
+history      run and alert histories: one documented table each, read from CSV text
+lineage      which table is built from which, read from the SELECTs of the models
+import_runs  run histories of other tools: dbt run results and Airflow run lists
+"""
+
+from dataops_lib.teams.folders import names as names
+from dataops_lib.teams.team import Team as Team
+from dataops_lib.teams.team import example as example
+from dataops_lib.teams.team import load as load
+from dataops_lib.teams.team import problems as problems
