@@ -1,4 +1,7 @@
-"""Install `requirements.lock` and this project into the environment whose Python runs this file.
+"""Install this project into the environment whose Python runs this file, as the lock pins it.
+
+A report needs the project and what it imports; `install.py dev` adds all that is in the lock:
+what tests, engines and other extras need.
 
 uv does it in seconds where pip takes minutes, so uv comes first and pip is the fallback. uv reads
 nothing of pip's configuration, and a workplace's registry is usually named only there: it is
@@ -18,7 +21,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is the one that 
     )
 
 ROOT = Path(__file__).resolve().parents[1]
-WANTED = ["-r", "requirements.lock", "-e", "."]  # environment.yml says the same
+WANTED = ["-c", "requirements.lock", "-e", "."]  # environment.yml says the same
+DEVELOPMENT = ["-r", "requirements.lock", "-e", "."]
 UV = "uv>=0.11"  # the first that knows UV_SYSTEM_CERTS
 
 # pip's setting: uv's variable. Indexes may hold a password, so they travel in the environment,
@@ -35,9 +39,11 @@ VARIABLES = {
 LATER_WINS = ("global", "install", ":env:")  # the order in which pip itself lets sections win
 
 
-def main(uv_arguments: list[str]) -> None:
-    """Install with uv, else with pip; with arguments, only run uv with them."""
+def main(arguments: list[str]) -> None:
+    """Install with uv, else with pip; with arguments other than `dev`, only run uv with them."""
     os.chdir(ROOT)
+    wanted = DEVELOPMENT if arguments == ["dev"] else WANTED
+    uv_arguments = [] if arguments == ["dev"] else arguments
     configured = pip_settings(output_of_pip("config", "list"))
     uv = [sys.executable, "-m", "uv", *(["--no-index"] if has_no_index(configured) else [])]
     environment = {**uv_variables(configured), **os.environ}  # uv's own, where set, win
@@ -46,7 +52,7 @@ def main(uv_arguments: list[str]) -> None:
         if uv_arguments:
             run([*uv, *uv_arguments], environment)
         else:
-            run([*uv, "pip", "install", "--python", sys.executable, *WANTED], environment)
+            run([*uv, "pip", "install", "--python", sys.executable, *wanted], environment)
     except (subprocess.CalledProcessError, OSError) as error:
         if uv_arguments:
             sys.exit(f"uv did not do it ({reason(error)}).")
@@ -54,13 +60,13 @@ def main(uv_arguments: list[str]) -> None:
             f"uv did not do it ({reason(error)}); pip now installs the same, in minutes.",
             flush=True,
         )
-        install_with_pip()
+        install_with_pip(wanted)
 
 
-def install_with_pip() -> None:
+def install_with_pip(wanted: list[str]) -> None:
     """Install with pip, and say what to look at when pip fails too."""
     try:
-        pip("install", *WANTED)
+        pip("install", *wanted)
     except (subprocess.CalledProcessError, OSError) as error:
         sys.exit(
             f"Neither uv nor pip installed requirements.lock ({reason(error)}); what they said"

@@ -38,9 +38,11 @@ install = load_installer()
 
 
 def direct_dependencies() -> list[Requirement]:
-    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
-    found = [Requirement(text) for group in groups for text in group]
-    return [one for one in found if one.name != PROJECT["name"]]
+    """What the lock pins; dbt cannot share an environment with mypy and has its own."""
+    extras = PROJECT["optional-dependencies"]
+    groups = [PROJECT["dependencies"], *(extras[name] for name in extras if name != "dbt")]
+    requirements = [Requirement(text) for group in groups for text in group]
+    return [wanted for wanted in requirements if wanted.name != PROJECT["name"]]
 
 
 # ---- environment.yml against the lock and pyproject.toml
@@ -50,7 +52,7 @@ def test_environment_yml_asks_for_python_and_pip_with_the_two_arguments_and_noth
     python, pip, from_pip = CONDA["dependencies"]
     assert python.startswith("python>=")
     assert pip == "pip"
-    assert from_pip == {"pip": ["-r requirements.lock", "-e ."]}
+    assert from_pip == {"pip": ["-c requirements.lock", "-e ."]}
     assert set(CONDA) == {"name", "channels", "dependencies"}
 
 
@@ -62,10 +64,15 @@ def test_environment_yml_starts_at_the_python_that_pyproject_requires():
     assert ".".join(map(str, sys.version_info[:2])) in versions
 
 
-def test_make_installs_the_same_two_arguments():
+def test_make_installs_what_conda_does_and_tests_add_the_rest_of_the_lock():
     in_conda = " ".join(CONDA["dependencies"][2]["pip"])
     assert " ".join(install.WANTED) == in_conda
-    assert "$(BIN)/python .ci/install.py\n" in (ROOT / "Makefile").read_text()
+    assert install.DEVELOPMENT == ["-r", "requirements.lock", "-e", "."]
+    makefile = (ROOT / "Makefile").read_text()
+    assert "$(BIN)/python .ci/install.py\n" in makefile
+    assert "$(BIN)/python .ci/install.py dev\n" in makefile
+    assert re.search(r"(?m)^test: \.venv/\.developed ", makefile)
+    assert re.search(r"(?m)^report: \.venv ", makefile)
 
 
 # ---- the lock
@@ -110,7 +117,7 @@ def test_each_dependency_has_its_reason_beside_it():
     lines = [line for line in PYPROJECT.splitlines() if re.match(r' {4}"[\w.-]+[\[>=]', line)]
     assert len(lines) >= len(direct_dependencies())
     bare = [line.strip() for line in lines if not re.search(r'",\s+# \w+', line)]
-    assert bare == ['"dataops-notebooks[postgres]",']
+    assert bare == ['"dataops-notebooks[alerts,app,ci,docs,postgres,rota,spark]",']
 
 
 def test_the_build_backend_is_pinned_exactly():
@@ -202,7 +209,8 @@ def clone(tmp_path):
             f'#!/bin/sh\necho "{name} $*" >> calls\n[ "$1" != "${{FAIL-none}}" ] || exit 1\n'
         )
         (tools / name).chmod(0o755)
-    (tools.parent / ".installed").touch()
+    for stamp in (".installed", ".developed"):
+        (tools.parent / stamp).touch()
     return tmp_path
 
 
