@@ -16,6 +16,7 @@ from dataops_lib.errors import Problem, TeamError
 
 RUN_STATUSES = ("published", "blocked", "failed", "skipped", "running")
 TRIGGERS = ("scheduled", "rerun")
+URGENCIES = ("page", "ticket")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ ALERTS = (
     Column("table", "text"),
     Column("due_at", "time", required=False, filled=False),
     Column("message", "text", required=False, filled=False),
+    Column("urgency", "text", required=False, filled=False, allowed=URGENCIES, default="page"),
+    Column("acknowledged_at", "time", required=False, filled=False),
+    Column("action_taken", "text", required=False, filled=False, allowed=("yes", "no")),
+    Column("cause", "text", required=False, filled=False),
     Column("planted", "text", required=False, filled=False),
 )
 
@@ -166,6 +171,15 @@ def dumps(frame: pd.DataFrame, columns: Sequence[Column]) -> str:
     return text.to_csv(index=False, lineterminator="\n")
 
 
+def alerts_known_at(alerts: pd.DataFrame, moment: datetime) -> pd.DataFrame:
+    """The alerts that somebody had seen at `moment`; what became of them later is not known yet."""
+    seen = alerts[alerts["alerted_at"] < moment].copy()
+    later = seen["acknowledged_at"] >= moment
+    seen.loc[later, "acknowledged_at"] = pd.NaT
+    seen.loc[later, "action_taken"] = None
+    return seen
+
+
 def known_at(runs: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     """The history as somebody saw it at `moment`: nothing that started later, nothing finished."""
     begun = runs["started_at"].fillna(runs["due_at"])
@@ -178,9 +192,12 @@ def known_at(runs: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     return seen.reset_index(drop=True)
 
 
+# The article's layers, in the order in which they are called; a shadow is called by nobody.
+ROLES = ("primary", "secondary", "domain expert", "manager", "shadow")
+
 ROTA = (  # columns of rota.csv: who was on call when
     Column("starts_at", "time"),
     Column("ends_at", "time"),
-    Column("role", "text", allowed=("primary", "secondary", "shadow")),
+    Column("role", "text", allowed=ROLES),
     Column("person", "text"),
 )

@@ -155,7 +155,7 @@ def load(team: str, *, as_of: str | date | None = None, root: Path | str | None 
         "folder": folder,
         "as_of": day,
         "runs": None if runs is None else history.known_at(runs, moment),
-        "alerts": None if alerts is None else alerts[alerts["alerted_at"] < moment],
+        "alerts": None if alerts is None else history.alerts_known_at(alerts, moment),
         "audits": _audits(build),
         "catalog": _catalog(file, build),
         "missing": {name: reader.NEEDED_FOR[name] for name in files.absent},

@@ -253,3 +253,17 @@ def test_nothing_that_is_known_lies_in_the_future(given_rows, moment):
     for column in ("due_at", "started_at", "finished_at", "published_at"):
         assert not (known[column] >= moment).any()
     assert list(known.index) == list(range(len(known)))
+
+
+def test_an_acknowledgement_that_comes_after_the_day_of_the_report_is_not_known_yet():
+    text = (
+        "alerted_at,name,table,acknowledged_at,action_taken\n"
+        "2026-01-06T23:50:00Z,late,t,2026-01-07T00:04:00Z,yes\n"
+        "2026-01-06T05:00:00Z,late,t,2026-01-06T05:04:00Z,\n"
+        "2026-01-07T00:00:00Z,late,t,,no\n"
+    )
+    alerts = history.loads(text, history.ALERTS, "alerts.csv")
+    assert list(alerts["urgency"]) == ["page"] * 3
+    known = history.alerts_known_at(alerts, datetime(2026, 1, 7, tzinfo=UTC))
+    assert list(known["acknowledged_at"].notna()) == [False, True]
+    assert list(known["action_taken"].isna()) == [True, True]

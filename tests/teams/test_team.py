@@ -615,7 +615,11 @@ def test_all_mistakes_of_onboarding_and_rota_come_at_once(shop):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("primary", "boss", "role: is 'boss', but must be one of primary, secondary, shadow"),
+        (
+            "primary",
+            "boss",
+            "role: is 'boss', but must be one of primary, secondary, domain expert, manager",
+        ),
         ("2026-01-08T09:00:00Z", "2026-01-08T09:00", "rota.csv:2: ends_at: is '2026-01-08T09:00'"),
         (",Ana", ",", "rota.csv:2: person: is empty"),
     ],
