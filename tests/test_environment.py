@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -304,3 +305,34 @@ def test_a_workflow_may_only_read_and_puts_nothing_typed_by_people_into_a_comman
 
 def test_both_workflows_are_there():
     assert [path.name for path in WORKFLOWS] == ["monthly-report.yml", "test.yml"]
+
+
+# ---- what runs before a commit
+
+
+def test_each_hook_calls_a_tool_that_is_there():
+    hooks = YAML(typ="safe").load(ROOT / ".pre-commit-config.yaml")["repos"][0]["hooks"]
+    assert [hook["id"] for hook in hooks] == ["format", "lint", "arrows", "outputs"]
+    for hook in hooks:
+        program, *arguments = hook["entry"].split()
+        assert Path(program).parts[:2] == (".venv", "bin")
+        assert (Path(sys.executable).parent / Path(program).name).exists()
+        assert all((ROOT / name).is_file() for name in arguments if name.startswith("."))
+
+
+def test_a_notebook_with_a_cell_that_was_never_run_is_refused(tmp_path):
+    cells = [
+        {"cell_type": "markdown", "source": "# Text"},
+        {"cell_type": "code", "source": "1 + 1", "execution_count": 1},
+        {"cell_type": "code", "source": "", "execution_count": None},
+        {"cell_type": "code", "source": "2 + 2", "execution_count": None},
+    ]
+    for name, kept in {"bad.ipynb": cells, "good.ipynb": cells[:3]}.items():
+        (tmp_path / name).write_text(json.dumps({"cells": kept}))
+    call = [sys.executable, str(ROOT / ".ci" / "outputs.py")]
+    bad = subprocess.run(
+        [*call, "bad.ipynb", "good.ipynb"], cwd=tmp_path, capture_output=True, text=True
+    )
+    good = subprocess.run([*call, "good.ipynb"], cwd=tmp_path, capture_output=True, text=True)
+    assert (bad.returncode, good.returncode) == (1, 0)
+    assert bad.stdout == "bad.ipynb: cells 4 were never run. Run `make notebooks`.\n"
