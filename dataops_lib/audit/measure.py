@@ -39,7 +39,7 @@ from dataops_lib.audit.verdicts import judge
 from dataops_lib.finding import Finding
 from dataops_lib.sql import literal, quoted
 from dataops_lib.warehouse import scan
-from dataops_lib.warehouse.metadata import _landings, told
+from dataops_lib.warehouse.metadata import _landings, moment, staged_property
 from dataops_lib.warehouse.types import logical
 
 VIEWS = {"table": "this", "added": "added"}  # scope -> the view that holds its rows
@@ -141,7 +141,9 @@ def _tasks(audited: Audited, scope: str) -> list[FileScanTask]:
     if scope == "table" or head is None:
         return scan.plan(table, audited.snapshot_id)
     base = audited.base_id
-    if base is None and (snapshot := table.metadata.snapshot_by_id(head)):
+    snapshot = table.metadata.snapshot_by_id(head)
+    if base is None and snapshot and staged_property(snapshot, "base_id") is None:
+        # A run says what it was staged on; an empty text is an empty table, where all is new.
         base = snapshot.parent_snapshot_id
     return [FileScanTask(file) for file in scan.added_files(table, base, head)]
 
@@ -318,13 +320,13 @@ def run(
     A check that raises is a failed check with the message. Findings come in the order of `checks`.
     """
     known = [as_check(check) for check in checks]
-    moment = as_of or datetime.now(UTC)
+    now = as_of or datetime.now(UTC)
 
     def past(check: VolumeCheck) -> list[int]:
-        return _same_weekday(table, snapshot_id, moment, check.weeks)
+        return _same_weekday(table, snapshot_id, now, check.weeks)
 
     with scan.connect() as con:
-        audited = Audited(table, snapshot_id, base_id, moment, past, con)
+        audited = Audited(table, snapshot_id, base_id, now, past, con)
         results = measure(audited, known)
     return [judge(check, measured) for check, measured in zip(known, results, strict=True)]
 
@@ -332,13 +334,12 @@ def run(
 def _same_weekday(table: Table, snapshot_id: int | None, as_of: datetime, weeks: int) -> list[int]:
     """Rows added by the publishes that were due on the audited run's weekday, before it."""
     snapshot = table.metadata.snapshot_by_id(snapshot_id) if snapshot_id else None
-    due = told(snapshot, "due_at")
-    moment = datetime.fromisoformat(due) if due else as_of
-    earliest = moment - timedelta(weeks=weeks, hours=12)
+    run_at = moment(staged_property(snapshot, "due_at")) or as_of
+    earliest = run_at - timedelta(weeks=weeks, hours=12)
     counts: list[tuple[datetime, int]] = []
     for landing in _landings(table):
         at = landing["due_at"] or landing["published_at"]
-        known = landing["rows_added"] is not None and earliest <= at < moment
-        if known and at.weekday() == moment.weekday():
+        counted = landing["rows_added"] is not None and earliest <= at < run_at
+        if counted and at.weekday() == run_at.weekday():
             counts.append((at, landing["rows_added"]))
     return [count for _, count in sorted(counts)]

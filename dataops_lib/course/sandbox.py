@@ -124,7 +124,9 @@ class Scratch:
         main = table.current_snapshot()
         if main is None:
             return "nothing", 0
-        return self.labels[main.snapshot_id], int(metadata.told(main, "total-records") or 0)
+        return self.labels[main.snapshot_id], int(
+            metadata.staged_property(main, "total-records") or 0
+        )
 
     @property
     def readers(self) -> list[str]:

@@ -42,7 +42,7 @@ from dataops_lib.wap.runs import (
     tag_of,
     unreachable,
 )
-from dataops_lib.warehouse.metadata import stamp, told
+from dataops_lib.warehouse.metadata import staged_property, stamp
 
 log = logging.getLogger("dataops.wap")
 ATTEMPTS = 60
@@ -214,7 +214,7 @@ def _on_empty(
     stage_id = properties["stage_id"]
 
     def head() -> int | None:
-        ours = (s for s in table.metadata.snapshots if told(s, "stage_id") == stage_id)
+        ours = (s for s in table.metadata.snapshots if staged_property(s, "stage_id") == stage_id)
         return next((s.snapshot_id for s in ours if is_intact(table, s.snapshot_id)), None)
 
     if head() is None:
@@ -302,7 +302,7 @@ def publish(
         main = now.current_snapshot()
         # Main must be what the run was staged on: after a rollback an older ancestor would do for
         # Iceberg, and bring the withdrawn rows back.
-        if str(main.snapshot_id if main else "") != told(audited, "base_id"):
+        if str(main.snapshot_id if main else "") != staged_property(audited, "base_id"):
             return now, None
         if main and not is_ancestor_of(audited_id, main.snapshot_id, now.metadata):
             return now, None
@@ -374,11 +374,11 @@ def remove(catalog: Catalog, name: str, names: Sequence[str], now: datetime) -> 
         change = table.manage_snapshots()
         for ref in present:
             head = table.metadata.snapshot_by_id(table.metadata.refs[ref].snapshot_id)
-            run_id = told(head, "run_id")
+            run_id = staged_property(head, "run_id")
             doomed.update(
                 s.snapshot_id
                 for s in ancestors_of(head, table.metadata)
-                if run_id and told(s, "run_id") == run_id
+                if run_id and staged_property(s, "run_id") == run_id
             )
             change = change.remove_branch(ref)
         change.commit()

@@ -76,7 +76,7 @@ def graph(table: Table) -> pd.DataFrame:
         (
             labels[s.snapshot_id],
             labels.get(s.parent_snapshot_id or 0, ""),
-            int(warehouse_metadata.told(s, "total-records") or 0),
+            int(warehouse_metadata.staged_property(s, "total-records") or 0),
             s.snapshot_id in main,
             tuple(names.get(s.snapshot_id, ())),
         )

@@ -138,7 +138,7 @@ class Flow:
             raise UsageError(
                 f"run {self.run.run_id} was published and rolled back. Give a new run_id"
             )
-        if metadata.told(snapshot, "fingerprint") != fingerprint:
+        if metadata.staged_property(snapshot, "fingerprint") != fingerprint:
             raise _other_data(self.run.run_id)
         if left := runs.branches_of(self.table, self.run.run_id):
             branches.remove(self.catalog, self.name, left, self.now())
@@ -146,7 +146,7 @@ class Flow:
         return self.answer(
             published=True,
             snapshot_id=snapshot.snapshot_id,
-            rows=int(metadata.told(snapshot, "rows") or 0),
+            rows=int(metadata.staged_property(snapshot, "rows") or 0),
             tag=tag,
             published_at=metadata.time_of(match["stamp"]) if match else None,
         )

@@ -131,7 +131,7 @@ def resume(
     flow = _flow_of(catalog, table_name, run_id, quality_checks or (), now)
     known, whole = flow.published_and_whole()
     if known:
-        return flow.repeated(known, metadata.told(known, "fingerprint") or "")
+        return flow.repeated(known, metadata.staged_property(known, "fingerprint") or "")
     if whole and quality_checks is not None:
         main = flow.table.current_snapshot()
         moved = whole.base_id != (main.snapshot_id if main else None)

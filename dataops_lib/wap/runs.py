@@ -19,7 +19,7 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 from dataops_lib.errors import UsageError
 from dataops_lib.finding import Finding
-from dataops_lib.warehouse.metadata import TAG, told
+from dataops_lib.warehouse.metadata import TAG, staged_property
 
 BRANCH = re.compile(r"^audit-\d{8}-(?P<run_id>[^+]+)(?:\+(?P<again>\d+))?$")
 
@@ -87,7 +87,7 @@ def staged_at(table: Table, branch: str, head_id: int) -> Staged:
     """What the snapshot at the head of an audit branch says about itself."""
     head = table.metadata.snapshot_by_id(head_id)
     match = BRANCH.match(branch) or TAG.match(branch)
-    ours = match is not None and told(head, "run_id") == match["run_id"]
+    ours = match is not None and staged_property(head, "run_id") == match["run_id"]
     kept = head.summary.additional_properties if ours and head and head.summary else {}
     properties = {name: value for name, value in kept.items() if not COUNTED.match(name)}
     base = properties.get("base_id")
@@ -126,7 +126,9 @@ def published(table: Table, run_id: str) -> Snapshot | None:
         return table.metadata.snapshot_by_id(table.metadata.refs[tag].snapshot_id)
     known = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
     at = table.current_snapshot()
-    while at and not (told(at, "run_id") == run_id and told(at, "complete") == "true"):
+    while at and not (
+        staged_property(at, "run_id") == run_id and staged_property(at, "complete") == "true"
+    ):
         at = known.get(at.parent_snapshot_id or 0)
     return at
 
@@ -189,7 +191,7 @@ def expired(table: Table, now: datetime) -> list[str]:
 
 def is_past(snapshot: Snapshot | None, now: datetime) -> bool:
     """True when a staged snapshot has been kept as long as its run asked for."""
-    until = told(snapshot, "keep_until")
+    until = staged_property(snapshot, "keep_until")
     return until is not None and datetime.fromisoformat(until) <= now
 
 

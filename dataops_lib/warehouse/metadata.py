@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -19,9 +20,85 @@ from dataops_lib.warehouse import scan
 from dataops_lib.windows import midnight
 
 LANDINGS = ["run_id", "due_at", "staged_at", "published_at", "snapshot_id", "rows_added"]
-
-
 LANDINGS += ["rows_total", "source"]
+TAG = re.compile(r"^(?P<state>published|withdrawn)-(?P<stamp>\d{8}T\d{4,6})Z-(?P<run_id>.+)$")
+
+
+@dataclass(frozen=True)
+class PublishTag:
+    """The tag that a publish made; `state` is "published", or "withdrawn" after a rollback."""
+
+    name: str
+    state: str
+    run_id: str
+    published_at: datetime
+    snapshot: Snapshot
+
+
+def publish_tag(table: Table, name: str) -> PublishTag | None:
+    """A ref as the tag of a publish; None when our publish did not make it.
+
+    Anybody can give a tag such a name: the snapshot must say that this run staged it, in full.
+    """
+    match, ref = TAG.match(name), table.metadata.refs.get(name)
+    if match is None or ref is None:
+        return None
+    return _proven(match, table.metadata.snapshot_by_id(ref.snapshot_id))
+
+
+def publish_tags(table: Table) -> list[PublishTag]:
+    """The tags that publishes made."""
+    snapshots = {s.snapshot_id: s for s in table.metadata.snapshots}
+    matches = ((TAG.match(name), ref) for name, ref in table.metadata.refs.items())
+    tags = (_proven(match, snapshots.get(ref.snapshot_id)) for match, ref in matches if match)
+    return [tag for tag in tags if tag]
+
+
+def _proven(match: re.Match[str], snapshot: Snapshot | None) -> PublishTag | None:
+    staged_by = staged_property(snapshot, "run_id"), staged_property(snapshot, "complete")
+    if snapshot is None or staged_by != (match["run_id"], "true"):
+        return None
+    try:
+        at = time_of(match["stamp"])
+    except ValueError:
+        return None
+    return PublishTag(match[0], match["state"], match["run_id"], at, snapshot)
+
+
+def ancestors(table: Table, snapshot_id: int | None) -> Iterator[Snapshot]:
+    """A snapshot and those it came from, as far as the table still knows.
+
+    pyiceberg's own walk looks through all snapshots at each step.
+    """
+    snapshots = {s.snapshot_id: s for s in table.metadata.snapshots}
+    at = snapshots.get(snapshot_id or 0)
+    while at is not None:
+        yield at
+        at = snapshots.get(at.parent_snapshot_id or 0)
+
+
+@dataclass(frozen=True)
+class MainLine:
+    """The snapshots that main came through; `expired_below` is where the table forgot more."""
+
+    ids: frozenset[int]
+    expired_below: int | None
+
+    @staticmethod
+    def of(table: Table) -> MainLine:
+        """Walk from main to the first snapshot, or to the first whose parent was expired."""
+        main = table.current_snapshot()
+        line = list(ancestors(table, main.snapshot_id if main else None))
+        forgotten = bool(line) and line[-1].parent_snapshot_id is not None
+        below = line[-1].sequence_number if forgotten else None
+        return MainLine(frozenset(s.snapshot_id for s in line), below)
+
+    def holds(self, snapshot: Snapshot) -> bool:
+        """True when main came through `snapshot`; the order of staging decides what was expired."""
+        older = self.expired_below is not None and (
+            (snapshot.sequence_number or 0) < self.expired_below
+        )
+        return snapshot.snapshot_id in self.ids or older
 
 
 def landings(table: Table) -> pd.DataFrame:
@@ -40,15 +117,12 @@ def landings(table: Table) -> pd.DataFrame:
 
 
 def _landings(table: Table) -> list[dict[str, Any]]:
-    snapshots = {s.snapshot_id: s for s in table.metadata.snapshots}
-    refs = table.metadata.refs.items()
-    named = [(TAG.match(name), ref) for name, ref in refs]
-    tags = [(match, ref) for match, ref in named if match and match["state"] == "published"]
+    tags = [tag for tag in publish_tags(table) if tag.state == "published"]
     if tags:
-        return [
-            _landing(snapshots[ref.snapshot_id], match["run_id"], time_of(match["stamp"]))
-            for match, ref in tags
-        ]
+        main = MainLine.of(table)
+        standing = [tag for tag in tags if main.holds(tag.snapshot)]
+        return [_landing(tag.snapshot, tag.run_id, tag.published_at) for tag in standing]
+    snapshots = {s.snapshot_id: s for s in table.metadata.snapshots}
     moves = [e for e in table.metadata.snapshot_log if e.snapshot_id in snapshots]
     return [
         _landing(snapshots[e.snapshot_id], None, datetime.fromtimestamp(e.timestamp_ms / 1000, UTC))
@@ -57,7 +131,7 @@ def _landings(table: Table) -> list[dict[str, Any]]:
 
 
 def _landing(snapshot: Snapshot, run_id: str | None, at: datetime) -> dict[str, Any]:
-    added = told(snapshot, "rows") or told(snapshot, "added-records")
+    added = staged_property(snapshot, "rows") or staged_property(snapshot, "added-records")
     return {
         "run_id": run_id,
         "due_at": _time(snapshot, "due_at"),
@@ -65,14 +139,13 @@ def _landing(snapshot: Snapshot, run_id: str | None, at: datetime) -> dict[str, 
         "published_at": at,
         "snapshot_id": snapshot.snapshot_id,
         "rows_added": int(added) if added else None,
-        "rows_total": int(total) if (total := told(snapshot, "total-records")) else None,
+        "rows_total": int(total) if (total := staged_property(snapshot, "total-records")) else None,
         "source": "publish tag" if run_id else "snapshot log",
     }
 
 
 def _time(snapshot: Snapshot, name: str) -> datetime | None:
-    text = told(snapshot, name)
-    return datetime.fromisoformat(text) if text else None
+    return moment(staged_property(snapshot, name))
 
 
 def column_counts(
@@ -186,13 +259,27 @@ def _utc(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
-TAG = re.compile(r"^(?P<state>published|withdrawn)-(?P<stamp>\d{8}T\d{4,6})Z-(?P<run_id>.+)$")
-
-
-def told(snapshot: Snapshot | None, name: str) -> str | None:
+def staged_property(snapshot: Snapshot | None, name: str) -> str | None:
     """A property that a snapshot was staged with."""
     summary = snapshot.summary if snapshot else None
     return summary.additional_properties.get(name) if summary else None
+
+
+def moment(text: str | None) -> datetime | None:
+    """An ISO time with a zone, as a snapshot carries it; None for anything else.
+
+    Other writers may put there what they like: a time without a zone is no time.
+
+    Examples
+    --------
+    >>> moment("2013-02-10T06:30:00+00:00").hour, moment("2013-02-10T06:30"), moment("soon")
+    (6, None, None)
+    """
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def stamp(moment: datetime) -> str:

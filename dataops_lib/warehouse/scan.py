@@ -19,10 +19,10 @@ from urllib.parse import urlparse
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.manifest import DataFile, FileFormat, ManifestEntryStatus
+from pyiceberg.manifest import DataFile, FileFormat, ManifestContent
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
-from pyiceberg.table.snapshots import Snapshot, ancestors_between_ids
+from pyiceberg.table.snapshots import Operation, Snapshot, ancestors_between_ids
 from pyiceberg.types import DecimalType, NestedField
 
 from dataops_lib.errors import DataError
@@ -95,10 +95,13 @@ def plan(table: Table, snapshot_id: int | None = None) -> list[FileScanTask]:
 
 
 def added_files(table: Table, base_id: int | None, head_id: int) -> list[DataFile]:
-    """Files that the snapshots after `base_id` up to `head_id` wrote and that are still there.
+    """Files of rows that are new in the snapshots after `base_id` up to `head_id`, still there.
 
-    Only manifests that these snapshots wrote are opened, so the cost does not grow with the table.
-    Where somebody expired snapshots in between, the files of both ends are compared instead.
+    A file that holds old rows, written again without some that were replaced, is not new: a run
+    does that in a snapshot of its own, which its others name (`rewritten_by`); nor is one that a
+    compaction wrote. Only manifests that these snapshots wrote are opened, so the cost does not
+    grow with the table. Where somebody expired snapshots in between, the files of both ends are
+    compared instead.
 
     Raises
     ------
@@ -109,23 +112,37 @@ def added_files(table: Table, base_id: int | None, head_id: int) -> list[DataFil
     ids = {snapshot.snapshot_id for snapshot in between}
     head = table.metadata.snapshot_by_id(head_id)
     assert head is not None
-    found: dict[str, DataFile] = {}
-    if base_id is None or base_id not in (s.parent_snapshot_id for s in between):
-        if base_id is not None and table.metadata.snapshot_by_id(base_id) is None:
-            name = ".".join(table.name())
-            text = f"snapshot {base_id} of {name}, which the rows were staged on, was expired"
-            raise DataError(f"{text}. Discard the run and run it again")
-        before = plan(table, base_id) if base_id is not None else []
-        old = {task.file.file_path for task in before}
-        return [t.file for t in plan(table, head_id) if t.file.file_path not in old]
+    unbroken = base_id is not None and base_id in (s.parent_snapshot_id for s in between)
+    if not unbroken and base_id is not None and table.metadata.snapshot_by_id(base_id) is None:
+        name = ".".join(table.name())
+        text = f"snapshot {base_id} of {name}, which the rows were staged on, was expired"
+        raise DataError(f"{text}. Discard the run and run it again")
+    before = [] if unbroken or base_id is None else plan(table, base_id)
+    old = {task.file.file_path for task in before}
+    rewriting = {snapshot_id for snapshot in between if (snapshot_id := _rewrote(snapshot))}
+    new: dict[str, DataFile] = {}
     for manifest in head.manifests(table.io):
-        if manifest.added_snapshot_id not in ids:
+        if manifest.content != ManifestContent.DATA:
+            continue
+        if unbroken and manifest.added_snapshot_id not in ids:
             continue
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-            alive = entry.status in (ManifestEntryStatus.ADDED, ManifestEntryStatus.EXISTING)
-            if alive and entry.snapshot_id in ids:
-                found[entry.data_file.file_path] = entry.data_file
-    return list(found.values())
+            file = entry.data_file
+            fresh = entry.snapshot_id in ids if unbroken else file.file_path not in old
+            if fresh and entry.snapshot_id not in rewriting:
+                new[file.file_path] = file
+    return list(new.values())
+
+
+def _rewrote(snapshot: Snapshot) -> int | None:
+    """The snapshot that holds no new rows: this one if it compacts, or the one that it names."""
+    summary = snapshot.summary
+    if summary is None:
+        return None
+    if summary.operation == Operation.REPLACE:
+        return snapshot.snapshot_id
+    named = summary.additional_properties.get("rewritten_by", "")
+    return int(named) if named.isdigit() else None
 
 
 def source(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> Source:
