@@ -124,11 +124,12 @@ def sql(
     """Run QUERY on what the report of TEAM is made from: its runs, due times and tables."""
     import duckdb
 
-    from dataops_lib import evidence, teams
+    from dataops_lib import teams
     from dataops_lib.errors import DataError
+    from dataops_lib.evidence import Observed, recompute
 
-    observed = evidence.Observed(teams.load(team, as_of=as_of, root=teams_dir))
-    with observed.connect() as connection:
+    observed = Observed(teams.load(team, as_of=as_of, root=teams_dir))
+    with recompute.connect(observed) as connection:
         try:
             typer.echo(connection.sql(query))
         except duckdb.Error as error:

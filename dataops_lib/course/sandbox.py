@@ -33,7 +33,7 @@ from dataops_lib import contracts, wap, warehouse, windows
 from dataops_lib.audit import sql_value, verdicts, volume
 from dataops_lib.audit.checks import Check, Limit, SqlCheck, VolumeCheck
 from dataops_lib.errors import UsageError
-from dataops_lib.evidence import Observed
+from dataops_lib.evidence import Observed, series
 from dataops_lib.sql import literal, quoted
 from dataops_lib.teams import Team
 from dataops_lib.teams.folders import local_catalog
@@ -298,7 +298,7 @@ def usual(picture: Picture, scored: pd.DataFrame, day: date) -> SqlCheck:
 
 def _days(observed: Observed, table: str) -> dict[date, int]:
     """Rows of each day of a published table; empty when it is not there."""
-    counts = observed.volume(table)
+    counts = series.volume(observed, table)
     if counts is None:
         return {}
     days = [moment.date() for moment in pd.to_datetime(counts["day"])]

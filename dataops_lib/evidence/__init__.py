@@ -1,11 +1,11 @@
 """What a team's own records prove.
 
-records    what was observed of a team: promised runs, fresh minutes, filled cells, daily volumes
-levels     service levels as they were measured: one reading for each SLI of each table
+records    what was due, which versions came, what the tables hold
+levels     service levels as the records tell them: each SLI of each table
 accounts   how a team's error budgets were spent: each promise by day, in minutes or in runs
-series     daily series of a team: rows, scores, planted faults
-incidents  a team's incidents for a review: which one, what it cost
-recompute  the SQL that recomputes each tile of page one from a team's run history and tables
+series     daily series: rows, scores, the picture of page one, planted faults
+incidents  a team's incidents: derived from its records, and what one cost
+recompute  the SQL that recomputes each tile of page one, and the tables that it reads
 """
 
 from dataops_lib.evidence.records import Observed as Observed

@@ -9,8 +9,9 @@ from datetime import UTC, timedelta
 
 import pandas as pd
 
+from dataops_lib.evidence import levels
 from dataops_lib.evidence.records import Observed
-from dataops_lib.service_levels import budget, burn_alerts
+from dataops_lib.service_levels import budget, burn_alerts, sli
 from dataops_lib.service_levels.measurements import Measurement
 from dataops_lib.service_levels.objectives import SLO
 from dataops_lib.windows import Window
@@ -61,9 +62,12 @@ def by_day(observed: Observed, slo: SLO, window: Window | None = None) -> pd.Dat
     """
     team = observed.team
     window = window or slo.period.window(team.as_of, team.zone)
-    measure = observed.freshness if slo.sli == "freshness" else observed.success
-    days = ((day, measure(slo.table, span, slo.objective)) for day, span in window.days(team.zone))
-    rows = [(day, seen.good, seen.total) for day, seen in days if seen is not None]
+    measure = levels.MEASURES[slo.sli]
+    days = (
+        (day, measure(observed, slo.table, span, slo.objective))
+        for day, span in window.days(team.zone)
+    )
+    rows = [(day, level.good, level.total) for day, level in days if level is not None]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -107,7 +111,7 @@ def spells(account: Account | None, observed: Observed) -> list[Window]:
     """The stretches in which the table of `account` was later than promised, oldest first."""
     if account is None:
         return []
-    slo, versions = account.slo, observed.versions(account.slo.table)
+    slo, versions = account.slo, observed.versions.get(account.slo.table)
     if versions is None or versions.empty or slo.sli != "freshness":
         return []
     window = slo.period.window(observed.team.as_of, observed.team.zone)
@@ -124,8 +128,8 @@ def trials(account: Account | None, observed: Observed) -> pd.DataFrame:
     names = ["counted in", "n", "bad", "ratio", "low", "high"]
     if account is None:
         return pd.DataFrame(columns=names)
-    runs = observed.success(account.slo.table, account.slo.period.window(
-        observed.team.as_of, observed.team.zone))  # fmt: skip
+    window = account.slo.period.window(observed.team.as_of, observed.team.zone)
+    runs = levels.success(observed, account.slo.table, window)
     counted = {"minutes": Measurement(account.total - account.spent, account.total)}
     if runs is not None:
         counted["runs"] = runs
@@ -187,8 +191,8 @@ def recorded(observed: Observed, table: str, window: Window) -> Measurement | No
     runs = observed.team.runs
     if runs is None:
         return None
-    started = runs["started_at"]
-    mine = runs[(runs["table"] == table) & (started >= window.start) & (started < window.end)]
+    begun = sli.begun_at(runs)
+    mine = runs[(runs["table"] == table) & (begun >= window.start) & (begun < window.end)]
     good = int((mine["status"] == "published").sum())
     return Measurement(good, len(mine), 0, "run history", "recorded attempts", len(mine))
 
@@ -197,7 +201,7 @@ def history(observed: Observed, slo: SLO | None) -> pd.DataFrame:
     """`by_day` of `slo` for everything that is known, not only for its own period."""
     if slo is None:
         return pd.DataFrame(columns=COLUMNS)
-    due = observed.due(slo.table)
+    due = observed.due[slo.table]
     start = due[0] if due else observed.window.start
     return by_day(observed, slo, Window(min(start, observed.window.start), observed.window.end))
 

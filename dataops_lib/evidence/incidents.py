@@ -1,17 +1,60 @@
-"""A team's incidents for a review: which one, what it cost."""
+"""A team's incidents: derived from its records, and as a review looks at them."""
 
 from __future__ import annotations
 
-from dataops_lib.evidence import accounts
+from datetime import timedelta
+
+from dataops_lib import playbook
+from dataops_lib.evidence import accounts, levels, records
 from dataops_lib.evidence.records import Observed
-from dataops_lib.incidents import postmortem_lint
+from dataops_lib.incidents import incident, postmortem_lint
 from dataops_lib.incidents.incident import Incident
+from dataops_lib.service_levels import severity
 from dataops_lib.windows import Window
+
+
+def derive(observed: Observed) -> tuple[Incident, ...]:
+    """Incidents known at `as_of`, oldest first; empty without a run history."""
+    team = observed.team
+    if team.runs is None:
+        return ()
+    rules = severity.load_severities(playbook.text("severity.yaml"))
+
+    def level(table: str, slo_missed: bool, sla_breached: bool, lasted: timedelta) -> str | None:
+        if not slo_missed and not sla_breached:
+            return None
+        state: severity.State = "sla_breached" if sla_breached else "slo_missed"
+        return severity.severity(team.table(table).tier, state, lasted, rules)
+
+    return tuple(
+        incident.derive(
+            team.runs,
+            [_promise(observed, table.name) for table in team.tables],
+            until=team.as_of_at,
+            severity=level,
+            alerts=team.alerts,
+            consumers=team.consumers,
+            zone=team.zone,
+            findings=team.audits,
+        )
+    )
+
+
+def _promise(observed: Observed, table: str) -> incident.Promise:
+    promise = records.promises(observed.team, table).get("freshness")
+    sla = promise.sla.limit if promise and promise.sla else None
+    return incident.Promise(
+        observed.team.table(table).pipeline,
+        table,
+        observed.due[table],
+        records.grace(observed.team, table),
+        sla if isinstance(sla, timedelta) else None,
+    )
 
 
 def subject(observed: Observed, otherwise: Observed) -> Observed:
     """`observed` when its team had an incident, else `otherwise`."""
-    return observed if observed.incidents else otherwise
+    return observed if derive(observed) else otherwise
 
 
 def budget_used(observed: Observed, incident: Incident) -> dict[str, float]:
@@ -26,7 +69,7 @@ def budget_used(observed: Observed, incident: Incident) -> dict[str, float]:
         if slo.sli != "freshness" or slo.table not in incident.tables or not account.allowed > 0:
             continue
         window = Window(incident.due_at, end)
-        measured = observed.freshness(slo.table, window, slo.objective)
+        measured = levels.freshness(observed, slo.table, window, slo.objective)
         if measured is not None:
             used[slo.table] = (measured.total - measured.good) / account.allowed
     return used

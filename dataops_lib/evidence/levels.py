@@ -1,19 +1,24 @@
-"""Service levels as they were measured: one reading for each SLI of each table."""
+"""Service levels of a team as its records tell them: each SLI of each table, by one definition."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dataops_lib.service_levels import objectives
-from dataops_lib.service_levels.measurements import Measurement
-from dataops_lib.service_levels.sli import DataSLI, volume
+from dataops_lib.evidence import records, series
+from dataops_lib.evidence.records import Observed
+from dataops_lib.service_levels import freshness as landed
+from dataops_lib.service_levels import objectives, sli
+from dataops_lib.service_levels.measurements import Measurement, Minutes
+from dataops_lib.service_levels.objectives import Objective
 from dataops_lib.teams.models import Table
+from dataops_lib.warehouse import metadata, scan
 from dataops_lib.windows import Window
 
 SLIS = {  # name in the SLO file: name for people, what is counted
@@ -24,7 +29,7 @@ SLIS = {  # name in the SLO file: name for people, what is counted
 
 
 @dataclass(frozen=True)
-class Reading:
+class MeasuredLevel:
     """One SLI measured over the report's period, and over those of its SLO and SLA."""
 
     shown: Measurement
@@ -33,12 +38,12 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What was observed of one table; None, or no reading, where an input is missing."""
+class TableLevels:
+    """The service levels of one table; None, or no level, where an input is missing."""
 
     table: Table
     promises: Mapping[str, objectives.SLO] = field(default_factory=dict)
-    readings: Mapping[str, Reading] = field(default_factory=dict)
+    readings: Mapping[str, MeasuredLevel] = field(default_factory=dict)
     fresh_days: Measurement | None = None
     publishes: Measurement | None = None
 
@@ -47,29 +52,201 @@ class Seen:
         return self.readings[name].shown if name in self.readings else None
 
 
-def of_table(owner: str, days: int = 30) -> tuple[DataSLI, ...]:
+def of_tables(observed: Observed) -> tuple[TableLevels, ...]:
+    """The levels of every table, in order of tier and name."""
+    ordered = sorted(observed.team.tables, key=lambda table: (table.tier, table.name))
+    return tuple(
+        TableLevels(
+            table,
+            records.promises(observed.team, table.name),
+            measured(observed, table.name),
+            fresh_days(observed, table.name),
+            publishes(observed, table.name),
+        )
+        for table in ordered
+    )
+
+
+def measured(observed: Observed, table: str) -> dict[str, MeasuredLevel]:
+    """Each SLI that can be measured, over the report's period and those of its promise."""
+    levels: dict[str, MeasuredLevel] = {}
+    for name, measure in MEASURES.items():
+        promise = records.promises(observed.team, table).get(name)
+        objective = promise.objective if promise else None
+        shown = measure(observed, table, observed.window, objective)
+        if shown is None:
+            continue
+        sla = promise.sla if promise else None
+        levels[name] = MeasuredLevel(
+            shown,
+            measure(observed, table, _period(observed, objective), objective) or shown,
+            (measure(observed, table, _period(observed, sla), sla) or shown) if sla else None,
+        )
+    return levels
+
+
+def _period(observed: Observed, objective: Objective | None) -> Window:
+    if objective is None or objective.period is None:
+        return observed.window
+    return objective.period.window(observed.team.as_of, observed.team.zone)
+
+
+def promised(observed: Observed, table: str, window: Window, grace: timedelta) -> Window | None:
+    """The part of `window` in which something was promised; None when nothing was."""
+    first = observed.due[table][:1]
+    start = max(window.start, first[0] + grace) if first else window.end
+    return Window(start, window.end) if start < window.end else None
+
+
+def freshness(
+    observed: Observed, table: str, window: Window, objective: Objective | None
+) -> Measurement | None:
+    """Minutes of `window` in which `table` was not later than `objective` allows.
+
+    None without a promise, because then nothing says what late is, and without a run history.
+    """
+    if objective is None or not isinstance(objective.limit, timedelta):
+        return None
+    part = promised(observed, table, window, objective.limit)
+    if part is None or table not in observed.versions:
+        return None
+    versions = observed.versions[table]
+    minutes = landed.lateness(
+        versions["at"],
+        observed.due[table],
+        start=part.start,
+        end=part.end,
+        grace=objective.limit,
+        landed_for=versions["due_at"],
+    )
+    how, landings = minutes.how, minutes.observations
+    return Measurement(minutes.good, minutes.total, 0, "run history", how, landings)
+
+
+def fresh_days(observed: Observed, table: str) -> Measurement | None:
+    """Days of the period on which `table` was never later than its SLO allows."""
+    promise = records.promises(observed.team, table).get("freshness")
+    days = [
+        freshness(observed, table, day, promise.objective if promise else None)
+        for day in promised_days(observed, table).values()
+    ]
+    if not days or None in days:
+        return None
+    good = sum(day is not None and day.good == day.total for day in days)
+    how = "days without a stale minute"
+    return Measurement(good, len(days), 0, "run history", how, len(days))
+
+
+def promised_days(observed: Observed, table: str) -> dict[Any, Window]:
+    """Days of the period, cut to what `table` promises of them; {} when it promises nothing."""
+    grace = records.grace(observed.team, table)
+    part = None if grace is None else promised(observed, table, observed.window, grace)
+    return dict(part.days(observed.team.zone)) if part else {}
+
+
+def success(
+    observed: Observed, table: str, window: Window, _: Objective | None = None
+) -> Measurement | None:
+    """Expected runs of `window` whose first scheduled attempt published."""
+    if table not in observed.attempts:
+        return None
+    due = observed.due[table]
+    first, last = bisect_left(due, window.start), bisect_left(due, window.end)
+    return sli.success(observed.attempts[table], due[first:last])
+
+
+def publishes(observed: Observed, table: str) -> Measurement | None:
+    """Audited publishes of the period that passed."""
+    if table not in observed.attempts:
+        return None
+    runs = observed.attempts[table]
+    begun = sli.begun_at(runs)
+    within = (begun >= observed.window.start) & (begun < observed.window.end)
+    status = runs[within]["status"]
+    good, blocked = int((status == "published").sum()), int((status == "blocked").sum())
+    total = good + blocked
+    return Measurement(good, total, 0, "run history", "audited publishes", total)
+
+
+def required(observed: Observed, table: str) -> Sequence[str]:
+    """Columns that the contract of `table` says are never NULL; none if one does not exist."""
+    agreed = (observed.team.contracts or {}).get(table)
+    if agreed is None or table not in observed.tables:
+        return []
+    iceberg, snapshot = observed.tables[table]
+    columns = set(scan.schema_of(iceberg, snapshot).column_names)
+    names = [column.name for column in agreed.columns if column.required]
+    return names if set(names) <= columns else []
+
+
+def completeness(
+    observed: Observed, table: str, _: Window | None = None, __: Objective | None = None
+) -> Measurement | None:
+    """Required cells that are not NULL in what readers saw at `as_of`."""
+    names = required(observed, table)
+    if not names:
+        return None
+    iceberg, snapshot = observed.tables[table]
+    counts = metadata.column_counts(iceberg, list(names), snapshot_id=snapshot)
+    total = int(counts["rows"].sum())
+    good = total - int(counts["missing"].sum())
+    how = "; ".join(sorted({str(why) for why in counts["why"] if why}))
+    source = " and ".join(sorted(set(counts["how"])))
+    return Measurement(good, total, 0, source, how, int(counts["rows"].max()))
+
+
+Measure = Callable[[Observed, str, Window, Objective | None], Measurement | None]
+MEASURES: Mapping[str, Measure] = {
+    "freshness": freshness,
+    "pipeline_success_rate": success,
+    "completeness": completeness,
+}
+
+
+def ages(
+    observed: Observed, table: str, window: Window, *, landing: timedelta, content: timedelta
+) -> dict[str, Minutes]:
+    """Minutes in which the last publish was at most `landing` old, the newest record `content`.
+
+    Two SLIs: the pipeline's clock and the reader's. Empty when nothing is known or was due.
+    """
+    grace = records.grace(observed.team, table) or timedelta(0)
+    part = promised(observed, table, window, grace)
+    if table not in observed.landings or part is None:
+        return {}
+    landings = observed.landings[table]
+    at, (start, end) = landings["published_at"], (part.start, part.end)
+    levels = {"landing age": landed.freshness(at, start=start, end=end, max_age=landing)}
+    if landings.empty or landings["newest_event_at"].notna().any():
+        newest = landed.content_freshness(landings, start=start, end=end, max_age=content)
+        levels["content age"] = replace(newest, source=" and ".join(set(landings["how"])))
+    return levels
+
+
+def slis(owner: str, days: int = 30) -> tuple[sli.DataSLI, ...]:
     """The article's four SLIs, and the age of the newest record, each with the one signature.
 
     The `connection` to measure with is an `evidence.Observed` of the same `as_of`; rates are over
     the `days` before it. A measurement is None where an input is missing.
     """
 
-    def hours(column: str) -> Callable[[str, datetime, Any], float | None]:
-        def age(target: str, as_of: datetime, seen: Any) -> float | None:
-            landings = seen.landings(target)
-            known = None if landings is None else landings[landings["published_at"] < as_of]
-            last = None if known is None else known[column].max()
+    def hours(column: str) -> Callable[[str, datetime, Observed], float | None]:
+        def age(target: str, as_of: datetime, observed: Observed) -> float | None:
+            landings = observed.landings.get(target)
+            if landings is None:
+                return None
+            last = landings[landings["published_at"] < as_of][column].max()
             return None if pd.isna(last) else (as_of - last) / timedelta(hours=1)
 
         return age
 
-    def score(target: str, _: datetime, seen: Any) -> float | None:
-        daily = seen.volume(target)
-        last = np.nan if daily is None or daily.empty else volume(daily)["score"].iloc[-1]
+    def score(target: str, _: datetime, observed: Observed) -> float | None:
+        daily = series.volume(observed, target)
+        last = np.nan if daily is None or daily.empty else sli.volume(daily)["score"].iloc[-1]
         return None if np.isnan(last) else float(last)
 
-    def runs(target: str, as_of: datetime, seen: Any) -> Measurement | None:
-        return seen.success(target, Window(as_of - timedelta(days=days), as_of))
+    def runs(target: str, as_of: datetime, observed: Observed) -> Measurement | None:
+        return success(observed, target, Window(as_of - timedelta(days=days), as_of))
 
     unit = "robust deviations"
     rows: tuple[tuple[str, str, str, Callable[[str, datetime, Any], Any]], ...] = (
@@ -78,8 +255,8 @@ def of_table(owner: str, days: int = 30) -> tuple[DataSLI, ...]:
         ("content age", "since the newest record (metadata or scan)", "hours",
          hours("newest_event_at")),
         ("completeness", "required values present (metadata or scan)", "ratio",
-         lambda target, _, seen: seen.completeness(target)),
+         lambda target, _, observed: completeness(observed, target)),
         ("volume_anomaly", "last day against its weekdays (scan)", unit, score),
         ("pipeline_success_rate", "due runs that published (run history)", "ratio", runs),
     )  # fmt: skip
-    return tuple(DataSLI(*row, owner) for row in rows)
+    return tuple(sli.DataSLI(*row, owner) for row in rows)

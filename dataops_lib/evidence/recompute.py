@@ -2,15 +2,86 @@
 
 The queries read `runs` (the run history), `expected` ("table", tier, due_at, grace),
 `versions` ("table", due_at, "at", good_until), `days` ("table", day, starts_at, ends_at), and the
-published tables; `observe.Observed.connect()` has all of them. Each returns one row: good, total.
+published tables; `connect` has all of them. Each returns one row: good, total.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
+import duckdb
+import pandas as pd
+
+from dataops_lib import warehouse
+from dataops_lib.evidence import levels, records
+from dataops_lib.evidence.records import Observed
 from dataops_lib.sql import literal, quoted
 from dataops_lib.windows import Window
+
+
+def queries(observed: Observed) -> dict[str, str]:
+    """The SQL that recomputes each tile, to be run on `connect()`; empty where nothing can be."""
+    names = [table.name for table in observed.team.tables]
+    fresh = [
+        table.name
+        for table in observed.team.tables
+        if table.tier == 1 and levels.promised_days(observed, table.name)
+    ]
+    columns = {name: levels.required(observed, name) for name in names}
+    required = {name: needed for name, needed in columns.items() if needed}
+    return {
+        "freshness": fresh_days(fresh) if fresh else "",
+        "success": first_attempts(observed.window),
+        "completeness": filled_cells(required) if required else "",
+        "publishes": audited_publishes(observed.window),
+    }
+
+
+def connect(observed: Observed) -> duckdb.DuckDBPyConnection:
+    """A DuckDB with the published tables, `runs`, `expected`, `versions` and `days`."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for name, (table, snapshot) in observed.tables.items():
+        warehouse.view(connection, name, table, snapshot_id=snapshot)
+    for name, frame in _frames(observed).items():
+        if len(frame.columns):
+            connection.register("frame", frame)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM frame")
+    return connection
+
+
+def _frames(observed: Observed) -> dict[str, pd.DataFrame]:
+    team = observed.team
+    days = [
+        {"table": table.name, "day": day, "starts_at": span.start, "ends_at": span.end}
+        for table in team.tables
+        for day, span in levels.promised_days(observed, table.name).items()
+    ]
+    expected = [
+        pd.DataFrame(
+            {
+                "table": table.name,
+                "tier": table.tier,
+                "due_at": pd.DatetimeIndex(observed.due[table.name], dtype=UTC_TIME),
+                "grace": records.grace(team, table.name) or timedelta(0),
+            }
+        )
+        for table in team.tables
+    ]
+    frames = {"days": pd.DataFrame(days)}
+    if expected:
+        frames["expected"] = pd.concat(expected, ignore_index=True)
+    if observed.versions:
+        moved = [frame.assign(table=name) for name, frame in observed.versions.items()]
+        times = dict.fromkeys(("due_at", "at", "good_until"), UTC_TIME)
+        frames["versions"] = pd.concat(moved, ignore_index=True).astype(times)
+    if team.runs is not None:
+        frames["runs"] = team.runs
+    return frames
+
+
+UTC_TIME = "datetime64[us, UTC]"
 
 
 def fresh_days(tables: Sequence[str]) -> str:
@@ -47,7 +118,8 @@ WITH first_attempts AS (
     SELECT DISTINCT ON ("table", due_at) "table", due_at, status
     FROM runs
     WHERE "trigger" = 'scheduled'
-    ORDER BY "table", due_at, started_at
+    ORDER BY "table", due_at, coalesce(started_at, due_at),
+             coalesce(finished_at, published_at) NULLS LAST, run_id
 )
 SELECT count(*) FILTER (WHERE status = 'published') AS good, count(*) AS total
 FROM expected
@@ -60,7 +132,7 @@ def audited_publishes(window: Window) -> str:
     return f"""\
 SELECT count(*) FILTER (WHERE status = 'published') AS good, count(*) AS total
 FROM runs
-WHERE status IN ('published', 'blocked') AND {_within("started_at", window)}"""
+WHERE status IN ('published', 'blocked') AND {_within("coalesce(started_at, due_at)", window)}"""
 
 
 def filled_cells(required: Mapping[str, Sequence[str]]) -> str:

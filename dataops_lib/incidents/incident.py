@@ -128,6 +128,10 @@ class Incident:
         rows = [d.rows for d in self.disturbances]
         return None if None in rows else sum(row for row in rows if row is not None)
 
+    def overlaps(self, window: Window) -> bool:
+        """Whether readers waited at some time of `window`."""
+        return self.due_at < window.end and (self.resolved_at or self.until) > window.start
+
     def stale(self, table: str) -> timedelta:
         """How long readers of `table` saw data older than due, up to `until` if it goes on."""
         total, reached = timedelta(0), self.due_at
@@ -215,18 +219,6 @@ def derive(
                 )
             )
     return sorted(incidents, key=lambda incident: (incident.due_at, incident.pipeline))
-
-
-def found_by_us(incidents: Iterable[Incident]) -> tuple[int, int]:
-    """(found by an audit or alert, of those whose detection is known).
-
-    Examples
-    --------
-    >>> found_by_us([])
-    (0, 0)
-    """
-    known = [i.detected_by for i in incidents if i.detected_by is not None]
-    return sum(by != "consumer" for by in known), len(known)
 
 
 def _attempts(runs: pd.DataFrame, until: datetime) -> dict[str, list[Attempt]]:

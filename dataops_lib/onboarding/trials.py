@@ -16,7 +16,7 @@ from dataops_lib import audit, contracts, warehouse
 from dataops_lib.audit.checks import Check, VolumeCheck
 from dataops_lib.audit.faults import _faults
 from dataops_lib.errors import DataError
-from dataops_lib.evidence import Observed
+from dataops_lib.evidence import Observed, series
 from dataops_lib.finding import Finding
 from dataops_lib.onboarding.first_month import Trial
 from dataops_lib.sql import quoted
@@ -98,7 +98,7 @@ def _last_day(observed: Observed, name: str) -> tuple[date | None, pa.Table | No
 
 
 def _same_weekday(observed: Observed, name: str, day: date) -> tuple[int, ...]:
-    counts = observed.volume(name)
+    counts = series.volume(observed, name)
     pairs = [] if counts is None else zip(counts["day"], counts["rows"], strict=True)
     return tuple(
         int(rows)

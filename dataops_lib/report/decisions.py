@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from dataops_lib.evidence.levels import SLIS, Seen
+from dataops_lib.evidence.levels import SLIS, TableLevels
 from dataops_lib.finding import Finding
 from dataops_lib.incidents.incident import Incident
 from dataops_lib.service_levels import budget, budget_policy
@@ -24,7 +24,7 @@ MINUTES = "stale minutes come in spells and are no independent trials"
 TIME_TO_DECIDE = timedelta(days=7)  # ours: before the next weekly planning
 
 
-def budgets(tables: Sequence[Seen], rules: budget_policy.Policy) -> tuple[Finding, ...]:
+def budgets(tables: Sequence[TableLevels], rules: budget_policy.Policy) -> tuple[Finding, ...]:
     """What is left of each error budget, worst first, with what the policy says about it.
 
     A budget is counted in the promise's own unit over its own window: minutes of freshness, or
@@ -46,7 +46,7 @@ def _least_left(one: Finding) -> tuple[int, float]:
     return rank, 0.0 if left is None else left
 
 
-def _budget(seen: Seen, name: str, promise: SLO, rules: budget_policy.Policy) -> Finding:
+def _budget(seen: TableLevels, name: str, promise: SLO, rules: budget_policy.Policy) -> Finding:
     title, unit = SLIS[name]
     subject = f"{seen.table.name} {title} budget"
     measured = seen.readings[name].against_slo if name in seen.readings else Measurement(0, 0)
@@ -87,7 +87,7 @@ def _budget(seen: Seen, name: str, promise: SLO, rules: budget_policy.Policy) ->
     return Finding(subject, asked.status, f"{state}, {in_period}", asked.next_step, numbers)
 
 
-def _facts(seen: Seen, promise: SLO) -> dict[str, Any]:
+def _facts(seen: TableLevels, promise: SLO) -> dict[str, Any]:
     """What was promised, of which table, over which window."""
     return {
         "table": seen.table.name,

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 from dataops_lib import playbook, wording
-from dataops_lib.evidence import Observed
-from dataops_lib.evidence.levels import SLIS, Reading, Seen
+from dataops_lib.evidence import Observed, incidents, levels, recompute
+from dataops_lib.evidence.levels import SLIS, MeasuredLevel, TableLevels
 from dataops_lib.finding import Finding, Status, worst_first
 from dataops_lib.incidents.incident import Incident
 from dataops_lib.maturity import gate, model, scoring
@@ -57,7 +57,7 @@ class Diagnosis:
     window: Window
     period: str
     tiles: tuple[Tile, ...]
-    tables: tuple[Seen, ...]
+    tables: tuple[TableLevels, ...]
     findings: tuple[Finding, ...]
     unknowns: tuple[Finding, ...]
     budgets: tuple[Finding, ...] = ()
@@ -131,12 +131,12 @@ def _incident_dict(one: Incident) -> dict[str, Any]:
     )
 
 
-def judge(seen: Seen) -> list[Finding]:
+def judge(seen: TableLevels) -> list[Finding]:
     """One finding for each SLI of a table: kept, SLO missed, SLA breached, or unknown."""
     return [judge_sli(seen, name) for name in SLIS]
 
 
-def judge_sli(seen: Seen, name: str) -> Finding:
+def judge_sli(seen: TableLevels, name: str) -> Finding:
     """Hold one SLI of a table against its promise, each over the promise's own period."""
     title, unit = SLIS[name]
     subject = f"{seen.table.name} {title}"
@@ -177,7 +177,9 @@ def kept(measured: Measurement, target: Any) -> bool:
     return measured.good >= measured.total if target is None else measured.ratio >= float(target)
 
 
-def _numbers(seen: Seen, reading: Reading, promise: objectives.SLO | None) -> dict[str, Any]:
+def _numbers(
+    seen: TableLevels, reading: MeasuredLevel, promise: objectives.SLO | None
+) -> dict[str, Any]:
     shown = reading.shown
     numbers: dict[str, Any] = {
         "tier": seen.table.tier,
@@ -195,7 +197,9 @@ def _numbers(seen: Seen, reading: Reading, promise: objectives.SLO | None) -> di
     return numbers
 
 
-def tiles(tables: Sequence[Seen], queries: Mapping[str, str], period: str) -> tuple[Tile, ...]:
+def tiles(
+    tables: Sequence[TableLevels], queries: Mapping[str, str], period: str
+) -> tuple[Tile, ...]:
     """The four figures of page one; `queries` holds the SQL that recomputes each."""
     first = [seen for seen in tables if seen.table.tier == 1]
     measured = {
@@ -239,7 +243,7 @@ def worst(findings: Sequence[Finding]) -> Status:
     return ordered[0].status if ordered else "unknown"
 
 
-def unknowns(missing: Mapping[str, str], tables: Sequence[Seen]) -> tuple[Finding, ...]:
+def unknowns(missing: Mapping[str, str], tables: Sequence[TableLevels]) -> tuple[Finding, ...]:
     """What this report cannot say, and which file would change that."""
     found = [
         Finding(name, "unknown", f"not given, so we do not know {what}", f"Add {name}")
@@ -249,7 +253,8 @@ def unknowns(missing: Mapping[str, str], tables: Sequence[Seen]) -> tuple[Findin
         f"{seen.table.name} {title}"
         for seen in tables
         for name, (title, _) in SLIS.items()
-        if name in seen.readings and name not in seen.promises
+        if name not in seen.promises
+        and (name in seen.readings or (name == "freshness" and seen.publishes is not None))
     ]
     if silent:
         evidence = f"no objective for {', '.join(silent)}"
@@ -279,7 +284,7 @@ def diagnose(team: Team, days: int = DAYS) -> Diagnosis:
         Length of the period before `as_of`.
     """
     observed = Observed(team, days)
-    tables = observed.seen()
+    tables = levels.of_tables(observed)
     period = f"{days} days to {wording.day(team.as_of)}"
     findings = tuple(finding for seen in tables for finding in judge(seen))
     missing = dict(team.missing)
@@ -292,14 +297,14 @@ def diagnose(team: Team, days: int = DAYS) -> Diagnosis:
         tables, budget_policy.load_policy(playbook.text("error_budget_policy.yaml"))
     )
     level, step = _assessed(team)
-    recent = tuple(one for one in observed.incidents if one.due_at in observed.window)
+    recent = tuple(one for one in incidents.derive(observed) if one.overlaps(observed.window))
     return Diagnosis(
         team=team.name,
         title=team.title,
         as_of=team.as_of,
         window=observed.window,
         period=period,
-        tiles=tiles(tables, observed.queries(), period),
+        tiles=tiles(tables, recompute.queries(observed), period),
         tables=tables,
         findings=findings,
         unknowns=unknowns(missing, tables),

@@ -96,7 +96,7 @@ def levels(diagnosis: Diagnosis) -> Html:
     return _part("levels.html.j2", text, diagnosis=diagnosis, rows=rows, titles=titles)
 
 
-def _cell(seen: evidence_levels.Seen, name: str) -> dict[str, Any]:
+def _cell(seen: evidence_levels.TableLevels, name: str) -> dict[str, Any]:
     """One service level in few words: the share, what was promised, how it stands."""
     measured, promise = seen.shown(name), seen.promises.get(name)
     shown = wording.percent(measured.ratio) if measured and measured.ratio is not None else ""

@@ -39,19 +39,43 @@ def success(runs: pd.DataFrame, expected: Iterable[datetime]) -> Measurement:
     0.3333333333333333
     """
     due = pd.DatetimeIndex(pd.to_datetime(list(expected), utc=True)).as_unit("us").unique()
-    known = runs.assign(due_at=pd.to_datetime(runs["due_at"], utc=True).dt.as_unit("us"))
-    planned = known[known["due_at"].isin(due)]
-    ignored = len(known) - len(planned)
-    if "trigger" in planned:
-        planned = planned[~planned["trigger"].astype(str).str.lower().isin(RERUNS)]
-    if "started_at" in planned:
-        planned = planned.sort_values("started_at", kind="stable")
-    first = planned.drop_duplicates("due_at")["status"]
+    recorded = runs.assign(due_at=pd.to_datetime(runs["due_at"], utc=True).dt.as_unit("us"))
+    planned = recorded[recorded["due_at"].isin(due)]
+    ignored = len(recorded) - len(planned)
+    first = first_attempts(planned)["status"]
     words = first.astype("object").where(first.notna(), "").astype(str).str.lower()
     good, still_open = int(words.isin(GOOD_RUNS).sum()), int(words.isin(OPEN_RUNS).sum())
     how = f"first scheduled attempts of {len(due)} expected runs"
     total = len(due) - still_open
     return Measurement(good, total, still_open, "run history", how, len(planned), ignored)
+
+
+def first_attempts(runs: pd.DataFrame) -> pd.DataFrame:
+    """The scheduled attempt that began first, for each table and due time.
+
+    The order of rows means nothing: an attempt without a start began when it was due; of those
+    that began together the one that ended first comes first, then the smaller run_id.
+    """
+    planned = runs
+    if "trigger" in runs:
+        planned = runs[~runs["trigger"].astype(str).str.lower().isin(RERUNS)]
+    order = {"due_at": planned["due_at"], "begun": begun_at(planned), "ended": ended_at(planned)}
+    order |= {name: planned[name] for name in ("run_id", "status") if name in planned}
+    first = pd.DataFrame(order).sort_values(list(order), na_position="last").index
+    keys = [name for name in ("table", "due_at") if name in planned]
+    return planned.loc[first].drop_duplicates(keys)
+
+
+def begun_at(runs: pd.DataFrame) -> pd.Series:
+    """When each attempt began: as recorded, else when it was due."""
+    return runs["started_at"].fillna(runs["due_at"]) if "started_at" in runs else runs["due_at"]
+
+
+def ended_at(runs: pd.DataFrame) -> pd.Series:
+    """When each attempt ended: as recorded, else when it published; NaT while neither is known."""
+    nothing = pd.Series(pd.NaT, index=runs.index, dtype="datetime64[us, UTC]")
+    ended, published = (runs.get(name, nothing) for name in ("finished_at", "published_at"))
+    return ended.fillna(published)
 
 
 def completeness(good: float, total: float) -> Measurement:

@@ -18,7 +18,7 @@ from dataops_lib.course.week_one.exercise import BUDGET, TASKS, Exercise
 from dataops_lib.course.week_one.learner import Place, read_only
 from dataops_lib.course.week_one.question import AnyOf
 from dataops_lib.errors import DataError, UsageError
-from dataops_lib.evidence import Observed
+from dataops_lib.evidence import Observed, levels
 from dataops_lib.examples import replay
 from dataops_lib.teams import folders
 from dataops_lib.teams import team as teams_team
@@ -141,7 +141,7 @@ def test_runs_counted_for_a_budget_are_those_of_the_library(places, team):
                 )
             )
             counted = [good for due, good in place.first_attempts[table.name] if due in window]
-            measured = place.observed.success(table.name, window)
+            measured = levels.success(place.observed, table.name, window)
             assert (sum(counted), len(counted)) == (measured.good, measured.total)
 
 

@@ -9,7 +9,7 @@ import pytest
 from dataops_lib import audit, teams
 from dataops_lib.audit import faults
 from dataops_lib.course import headlines, sandbox
-from dataops_lib.evidence import Observed
+from dataops_lib.evidence import Observed, series
 from dataops_lib.teams import folders
 from dataops_lib.teams.models import Picture
 from dataops_lib.wap import headlines as wap_headlines
@@ -111,7 +111,7 @@ def test_going_back_shows_readers_what_they_saw_before(practice):
 
 def test_the_blizzard_is_stopped_by_what_departed_and_released_on_record(observed):
     picture = observed.team.picture
-    scored = observed.daily().rename(columns={"departed": "rows"})[["day", "rows"]]
+    scored = series.daily(observed).rename(columns={"departed": "rows"})[["day", "rows"]]
     storm = sandbox.copy(observed, picture.table, until=date(2013, 2, 9), keep=1)
     day = storm.upcoming[0]
     usual = sandbox.usual(picture, scored.assign(score=0.0), day)

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from dataops_lib import playbook, windows
-from dataops_lib.evidence import accounts, series
-from dataops_lib.service_levels import budget, burn_alerts, lessons, measurements, slo
-from dataops_lib.service_levels import freshness as service_levels_freshness
+from dataops_lib.evidence import Observed, accounts, levels, series
+from dataops_lib.service_levels import budget, burn_alerts, lessons, slo
+from dataops_lib.teams import Team, history
+from dataops_lib.teams.models import TeamFile
 
 DAY = timedelta(days=1)
 TEXT = """
@@ -25,52 +26,43 @@ slos:
 """
 
 
-class Stand:
-    """What `Observed` answers about tables that are due daily at 06:00 UTC, `missed` days apart."""
-
-    def __init__(self, missed=(), known=True, text=TEXT):
-        self.slos = tuple(slo.loads(text))
-        runs = None if not known else pd.DataFrame({"table": ["fct_a"], "planted": [None]})
-        self.team = SimpleNamespace(slos=self.slos, as_of=date(2013, 3, 1), zone="UTC", runs=runs)
-        first = datetime(2013, 1, 20, 6, tzinfo=UTC)
-        self.due_at = [first + n * DAY for n in range(40)]
-        self.landed = [at for at in self.due_at if at.date() not in set(missed)]
-        self.known = known
-
-    def due(self, table):
-        return self.due_at
-
-    def versions(self, table):
-        if not self.known:
-            return None
-        following = [next((d for d in self.due_at if d > t), None) for t in self.landed]
-        good = [(d or self.due_at[-1] + DAY) + timedelta(hours=2) for d in following]
-        return pd.DataFrame({"at": self.landed, "good_until": good}).apply(pd.to_datetime)
-
-    def freshness(self, table, window, objective):
-        if not self.known:
-            return None
-        minutes = service_levels_freshness.lateness(
-            self.landed, self.due_at, start=window.start, end=window.end, grace=objective.limit
-        )
-        return measurements.Measurement(minutes.good, minutes.total)
-
-    def success(self, table, window, objective=None):
-        if not self.known:
-            return None
-        due = [at for at in self.due_at if at in window]
-        good = sum(at in self.landed for at in due)
-        return measurements.Measurement(good, len(due))
+def stand(missed=(), known=True, text=TEXT):
+    """Two tables that are due daily at 06:00 UTC and land at once, but on days that `missed`."""
+    first = datetime(2013, 1, 20, 6, tzinfo=UTC)
+    landed = [at for n in range(40) if (at := first + n * DAY).date() not in set(missed)]
+    rows = [
+        {"run_id": f"{at:%j}", "pipeline": "p", "table": table, "due_at": at, "started_at": at,
+         "finished_at": at, "published_at": at, "status": "published", "trigger": "scheduled"}
+        for at in landed
+        for table in ("fct_a", "fct_b")
+    ]  # fmt: skip
+    runs = history.frame(rows, history.RUNS) if known else None
+    file = {
+        "name": "stand", "title": "Stand", "zone": "UTC",
+        "pipelines": [{"name": "p", "schedule": "0 6 * * *", "first_due": first.date()}],
+        "tables": [
+            {"name": name, "pipeline": "p", "tier": tier, "owner": "Ana", "day_column": "day",
+             "about": "A table."}
+            for tier, name in enumerate(("fct_a", "fct_b"), 1)
+        ],
+    }  # fmt: skip
+    team = dict(TeamFile.model_validate(file)) | {
+        "slos": tuple(slo.loads(text)), "as_of": date(2013, 3, 1), "runs": runs, "alerts": None,
+        "contracts": None, "audits": {},
+    }  # fmt: skip
+    return Observed(Team.model_construct(**team))
 
 
-def account(stand, sli_name="freshness", table="fct_a"):
+def account(observed, sli_name="freshness", table="fct_a"):
     return next(
-        one for one in accounts.accounts(stand) if (one.slo.table, one.slo.sli) == (table, sli_name)
+        one
+        for one in accounts.accounts(observed)
+        if (one.slo.table, one.slo.sli) == (table, sli_name)
     )
 
 
 def test_a_missed_day_costs_the_minutes_until_the_next_landing():
-    one = account(Stand(missed=[date(2013, 2, 10)]))
+    one = account(stand(missed=[date(2013, 2, 10)]))
     assert (one.unit, one.total) == ("minutes", 43200)
     assert one.spent == 22 * 60  # due 06:00, promised by 08:00, landed at 06:00 of the next day
     assert one.allowed == pytest.approx(432)
@@ -78,10 +70,10 @@ def test_a_missed_day_costs_the_minutes_until_the_next_landing():
 
 
 def test_days_add_up_to_the_whole_period():
-    stand = Stand(missed=[date(2013, 2, 10)])
-    one = account(stand)
-    whole = stand.freshness("fct_a", windows.rolling(date(2013, 3, 1), days=30, zone="UTC"),
-                            one.slo.objective)  # fmt: skip
+    observed = stand(missed=[date(2013, 2, 10)])
+    one = account(observed)
+    month = windows.rolling(date(2013, 3, 1), days=30, zone="UTC")
+    whole = levels.freshness(observed, "fct_a", month, one.slo.objective)
     assert len(one.history) == 30
     assert one.history["good"].sum() == pytest.approx(whole.good)
     assert list(one.history.query("good < total")["day"]) == [
@@ -91,19 +83,19 @@ def test_days_add_up_to_the_whole_period():
 
 
 def test_run_success_is_paid_in_runs():
-    one = account(Stand(missed=[date(2013, 2, 10)]), "pipeline_success_rate")
+    one = account(stand(missed=[date(2013, 2, 10)]), "pipeline_success_rate")
     assert (one.unit, one.total, one.spent) == ("runs", 30, 1)
     assert one.allowed == pytest.approx(1.5)
 
 
 def test_a_promise_without_a_share_has_no_budget():
-    named = [one.slo.name for one in accounts.accounts(Stand())]
+    named = [one.slo.name for one in accounts.accounts(stand())]
     assert "fct_b freshness" not in named
     assert "fct_b pipeline_success_rate" in named
 
 
 def test_the_least_left_comes_first_and_tier_1_minutes_are_followed():
-    found = accounts.accounts(Stand(missed=[date(2013, 2, 10)]))
+    found = accounts.accounts(stand(missed=[date(2013, 2, 10)]))
     left = [one.remaining for one in found]
     assert left == sorted(left)
     assert accounts.followed(found).slo.name == "fct_a freshness"
@@ -111,40 +103,42 @@ def test_the_least_left_comes_first_and_tier_1_minutes_are_followed():
 
 
 def test_an_unmeasured_budget_is_unknown_not_untouched():
-    one = account(Stand(known=False))
+    one = account(stand(known=False))
     assert one.history.empty
     assert pd.isna(one.remaining) and pd.isna(one.spent) and pd.isna(one.allowed)
-    assert accounts.spells(one, Stand(known=False)) == []
+    assert accounts.spells(one, stand(known=False)) == []
 
 
 def test_accounts_read_as_a_table_with_percent_left():
-    shown = accounts.table([account(Stand())])
+    shown = accounts.table([account(stand())])
     assert list(shown.columns) == accounts.TABLE
     assert shown.loc[0, "left (%)"] == 100
     assert list(accounts.table([]).columns) == accounts.TABLE
 
 
 def test_bad_minutes_come_in_one_stretch_for_each_incident():
-    stand = Stand(missed=[date(2013, 2, 10), date(2013, 2, 11), date(2013, 2, 20)])
-    found = accounts.spells(account(stand), stand)
+    observed = stand(missed=[date(2013, 2, 10), date(2013, 2, 11), date(2013, 2, 20)])
+    found = accounts.spells(account(observed), observed)
     assert [span.duration for span in found] == [timedelta(hours=46), timedelta(hours=22)]
     minutes = sum(span.duration / timedelta(minutes=1) for span in found)
-    assert minutes == account(stand).spent
+    assert minutes == account(observed).spent
 
 
 def test_a_version_that_was_stale_when_it_came_does_not_cut_a_stretch_in_two():
-    stand = Stand(missed=[date(2013, 2, 10), date(2013, 2, 11)])
-    versions = stand.versions("fct_a")
+    observed = stand(missed=[date(2013, 2, 10), date(2013, 2, 11)])
     came = pd.Timestamp("2013-02-11T12:00Z")
-    late = pd.DataFrame({"at": [came], "good_until": [came]})
-    stand.versions = lambda table: pd.concat([versions, late]).sort_values("at")
-    found = accounts.spells(account(stand), stand)
+    due = pd.Timestamp("2013-02-10T06:00Z")
+    late = {"run_id": "late", "pipeline": "p", "table": "fct_a", "due_at": due,
+            "published_at": came, "status": "published"}  # fmt: skip
+    runs = pd.concat([observed.team.runs, history.frame([late], history.RUNS)])
+    observed = Observed(observed.team.model_copy(update={"runs": runs}))
+    found = accounts.spells(account(observed), observed)
     assert [span.duration for span in found] == [timedelta(hours=46)]
 
 
 def test_minutes_look_more_certain_than_runs():
-    stand = Stand(missed=[date(2013, 2, 10)])
-    counted = accounts.trials(account(stand), stand).set_index("counted in")
+    observed = stand(missed=[date(2013, 2, 10)])
+    counted = accounts.trials(account(observed), observed).set_index("counted in")
     width = counted["high"] - counted["low"]
     assert counted.loc["runs", "n"] == 30
     assert width["runs"] > 20 * width["minutes"]
@@ -160,39 +154,39 @@ def test_months_have_their_real_hours():
 
 
 def test_one_more_incident_is_priced_in_budgets_of_the_promise():
-    one = account(Stand(missed=[date(2013, 2, 10)]))
+    one = account(stand(missed=[date(2013, 2, 10)]))
     costs = accounts.one_more(one, [7.2])
     assert costs.loc[0, "budgets"] == pytest.approx(1)  # 7.2 hours are 1 % of 30 days
     assert costs.loc[0, "left_after"] == pytest.approx(one.remaining - 1)
 
 
 def test_without_a_history_an_incident_has_a_price_but_nothing_is_left_to_compare():
-    costs = accounts.one_more(account(Stand(known=False)), [7.2])
+    costs = accounts.one_more(account(stand(known=False)), [7.2])
     assert costs.loc[0, "budgets"] == pytest.approx(1)
     assert costs["left_after"].isna().all()
     assert accounts.one_more(None).empty
 
 
 def test_where_runs_are_counted_an_incident_is_a_number_of_runs():
-    costs = accounts.one_more(account(Stand(), "pipeline_success_rate"))
+    costs = accounts.one_more(account(stand(), "pipeline_success_rate"))
     assert list(costs["incident"]) == ["1 run", "2 runs", "3 runs"]
     assert costs.loc[0, "budgets"] == pytest.approx(1 / 1.5)
 
 
 def test_a_daily_rule_fires_once_for_each_missed_day():
     rules = burn_alerts.burn_rules(playbook.text("burn_rate_rules.yaml"), "daily")
-    stand = Stand(missed=[date(2013, 2, 5), date(2013, 2, 20)])
-    found = accounts.fired(account(stand), stand, rules).set_index("rule")
+    observed = stand(missed=[date(2013, 2, 5), date(2013, 2, 20)])
+    found = accounts.fired(account(observed), observed, rules).set_index("rule")
     assert found.loc["page-daily", "times"] == 2
     assert found.loc["page-daily", "first_at"] == date(2013, 2, 5)
-    quiet = accounts.fired(account(Stand()), Stand(), rules)
+    quiet = accounts.fired(account(stand()), stand(), rules)
     assert list(quiet["times"]) == [0, 0]
 
 
 def test_rules_cannot_be_tried_without_minutes():
     rules = burn_alerts.burn_rules(playbook.text("burn_rate_rules.yaml"), "daily")
-    assert accounts.fired(None, Stand(), rules).empty
-    assert accounts.fired(account(Stand(), "pipeline_success_rate"), Stand(), rules).empty
+    assert accounts.fired(None, stand(), rules).empty
+    assert accounts.fired(account(stand(), "pipeline_success_rate"), stand(), rules).empty
 
 
 def test_planted_faults_are_named_by_the_day_they_were_due():
@@ -209,7 +203,7 @@ def test_planted_faults_are_named_by_the_day_they_were_due():
 
 
 def test_the_remaining_share_is_the_library_s():
-    one = account(Stand(missed=[date(2013, 2, 10)]))
+    one = account(stand(missed=[date(2013, 2, 10)]))
     left = budget.burndown(one.history, one.slo)
     assert left["remaining"].iloc[-1] == pytest.approx(one.remaining)
 
@@ -217,7 +211,7 @@ def test_the_remaining_share_is_the_library_s():
 def test_recorded_attempts_include_reruns_and_leave_out_what_never_ran():
     at = pd.to_datetime(["2013-02-01T06:00Z", "2013-02-01T07:00Z", "2013-01-01T06:00Z"])
     runs = pd.DataFrame(
-        {"table": "fct_a", "started_at": at, "status": ["blocked", "published", "published"]}
+        {"table": "fct_a", "due_at": at, "status": ["blocked", "published", "published"]}
     )
     observed = SimpleNamespace(team=SimpleNamespace(runs=runs))
     window = windows.rolling(date(2013, 3, 1), days=30, zone="UTC")
@@ -227,25 +221,17 @@ def test_recorded_attempts_include_reruns_and_leave_out_what_never_ran():
     assert accounts.recorded(nothing, "fct_a", window) is None
 
 
-def test_the_busiest_table_is_the_one_with_most_rows_a_day():
-    volumes = {
-        "a": pd.DataFrame({"day": DAY, "rows": [3, 3]}),
-        "b": pd.DataFrame({"day": DAY, "rows": [900, 800]}),
-        "c": None,
-    }
-    tables = [SimpleNamespace(name=name) for name in volumes]
-    observed = SimpleNamespace(team=SimpleNamespace(tables=tables), volume=volumes.get)
-    assert series.busiest(observed) is volumes["b"]
-    bare = SimpleNamespace(team=SimpleNamespace(tables=[]))
-    assert series.busiest(bare) is None
+def test_the_busiest_table_is_the_one_with_most_rows_a_day(flights):
+    assert series.busiest(stand()) is None
+    rows = series.busiest(Observed(flights.load()))["rows"]
+    assert rows.mean() > 100  # fct_flights; its two summaries have a few rows a day
 
 
 def test_the_whole_history_is_longer_than_the_period_of_the_promise():
-    stand = Stand()
-    stand.window = windows.rolling(date(2013, 3, 1), days=30, zone="UTC")
-    past = accounts.history(stand, account(stand).slo)
+    observed = stand()
+    past = accounts.history(observed, account(observed).slo)
     assert past["day"].iloc[0] == date(2013, 1, 20) and past["day"].iloc[-1] == date(2013, 2, 28)
-    assert accounts.history(stand, None).empty
+    assert accounts.history(observed, None).empty
 
 
 def test_three_ways_of_averaging_the_same_slices_give_three_error_ratios():

@@ -82,13 +82,20 @@ def test_only_the_tables_that_are_asked_for_count_whatever_they_are_called(con):
 RUN_COLUMNS = ["table", "due_at", "started_at", "status", "trigger"]
 
 
+def runs_table(con, rows):
+    """A run history of `rows`, with the columns that they do not speak of empty."""
+    frame = pd.DataFrame(rows, columns=RUN_COLUMNS)
+    frame["run_id"] = [f"r{number}" for number in range(len(frame))]
+    for name in ("finished_at", "published_at"):
+        frame[name] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
+    table(con, "runs", list(frame.columns), frame)
+
+
 def test_the_first_scheduled_attempt_decides_and_a_run_without_one_is_bad(con):
     due = [at("1 06:00"), at("2 06:00"), at("3 06:00")]
     table(con, "expected", ["table", "due_at"], [("a", one) for one in due])
-    table(
+    runs_table(
         con,
-        "runs",
-        RUN_COLUMNS,
         [
             ("a", due[0], at("1 06:00"), "published", "scheduled"),
             ("a", due[1], at("2 07:00"), "published", "scheduled"),  # a second attempt
@@ -103,10 +110,8 @@ def test_the_first_scheduled_attempt_decides_and_a_run_without_one_is_bad(con):
 def test_a_run_that_is_at_work_is_left_out_and_the_window_is_half_open(con):
     due = [at("1 00:00"), at("3 23:59"), at("4 00:00")]
     table(con, "expected", ["table", "due_at"], [("a", one) for one in due])
-    table(
+    runs_table(
         con,
-        "runs",
-        RUN_COLUMNS,
         [
             ("a", due[0], due[0], "published", "scheduled"),
             ("a", due[1], due[1], "running", "scheduled"),
@@ -120,7 +125,7 @@ def test_only_what_was_audited_counts_as_a_publish(con):
     statuses = ["published", "published", "blocked", "failed", "skipped", "running"]
     rows = [("a", at("1 06:00"), at("1 06:00"), status, "rerun") for status in statuses]
     rows.append(("a", at("1 06:00"), WINDOW.end, "published", "rerun"))
-    table(con, "runs", RUN_COLUMNS, rows)
+    runs_table(con, rows)
     assert answer(con, recompute.audited_publishes(WINDOW)) == (2, 3)
 
 

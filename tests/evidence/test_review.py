@@ -4,7 +4,7 @@ import pytest
 
 from dataops_lib import teams
 from dataops_lib.course import article as course_article
-from dataops_lib.evidence import Observed, accounts, incidents
+from dataops_lib.evidence import Observed, accounts, incidents, records
 from dataops_lib.incidents import headlines, postmortem
 from dataops_lib.teams import folders
 
@@ -30,24 +30,26 @@ def test_the_articles_timeline_takes_5_20_45_and_70_minutes():
 
 
 def test_the_worst_incident_is_the_longest_blocked_one_of_the_highest_severity(observed):
-    worst = headlines.worst(observed.incidents)
-    alike = [one for one in observed.incidents if one.severity == "P1" and one.kind == "blocked"]
+    worst = headlines.worst(incidents.derive(observed))
+    alike = [
+        one for one in incidents.derive(observed) if one.severity == "P1" and one.kind == "blocked"
+    ]
     assert worst.severity == "P1"
     assert worst.resolved_at - worst.due_at == max(one.resolved_at - one.due_at for one in alike)
 
 
 def test_every_incident_is_a_row_with_local_times(observed):
-    found = headlines.incidents(observed.incidents, observed.team.zone)
-    assert len(found) == len(observed.incidents)
+    found = headlines.incidents(incidents.derive(observed), observed.team.zone)
+    assert len(found) == len(incidents.derive(observed))
     assert found.index.str.endswith(" 06:00").all()
 
 
 def test_an_incident_spends_its_minutes_beyond_the_promise_of_the_budget(observed):
-    worst = headlines.worst(observed.incidents)
+    worst = headlines.worst(incidents.derive(observed))
     used = incidents.budget_used(observed, worst)
     assert set(used) == set(worst.tables)
     for table, share in used.items():
-        promise = observed.promises(table)["freshness"]
+        promise = records.promises(observed.team, table)["freshness"]
         account = next(
             one for one in accounts.accounts(observed)
             if one.slo.table == table and one.slo.sli == "freshness"
@@ -57,11 +59,11 @@ def test_an_incident_spends_its_minutes_beyond_the_promise_of_the_budget(observe
 
 
 def test_incidents_of_the_same_check_are_found_and_only_earlier_ones(observed):
-    empty = [one for one in observed.incidents if one.findings
+    empty = [one for one in incidents.derive(observed) if one.findings
              and one.findings[0].subject == "enough_rows"]  # fmt: skip
     assert len(empty) > 1
-    assert headlines.before(empty[0], observed.incidents) == []
-    assert headlines.before(empty[-1], observed.incidents) == empty[:-1]
+    assert headlines.before(empty[0], incidents.derive(observed)) == []
+    assert headlines.before(empty[-1], incidents.derive(observed)) == empty[:-1]
 
 
 def test_a_team_without_incidents_leaves_the_text_to_another(observed, article, tmp_path):
@@ -80,7 +82,7 @@ def test_problems_quote_the_line_they_are_about():
 
 
 def test_a_fresh_draft_says_how_many_places_wait_for_people(observed):
-    draft = postmortem.draft(headlines.worst(observed.incidents), observed.team)
+    draft = postmortem.draft(headlines.worst(incidents.derive(observed)), observed.team)
     assert headlines.unwritten(draft) == {
         "Summary": 1,
         "Root Cause Analysis (5-Why)": 3,

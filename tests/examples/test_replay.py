@@ -20,6 +20,7 @@ from conftest import CLONE, FAULTS, NO_FAULTS, hear_interrupts
 
 from dataops_lib import contracts, evidence, teams, warehouse
 from dataops_lib.errors import DataError, TeamError
+from dataops_lib.evidence import levels, records, series
 from dataops_lib.examples import replay, simulation
 from dataops_lib.teams import folders, history, models
 from dataops_lib.teams import team as teams_team
@@ -212,8 +213,8 @@ def test_a_missed_run_leaves_no_scheduled_row_and_breaks_the_promise_of_freshnes
     assert set(of_day["trigger"]) == {"rerun"}
     observed = evidence.Observed(flights.load("2013-02-12"))
     span = dict(observed.window.days("America/New_York"))[date(2013, 2, 11)]
-    promise = observed.promises("fct_flights")["freshness"].objective
-    measured = observed.freshness("fct_flights", span, promise)
+    promise = records.promises(observed.team, "fct_flights")["freshness"].objective
+    measured = levels.freshness(observed, "fct_flights", span, promise)
     # due 06:00, stale from 08:00 on, published 10:44:29
     assert measured.total - measured.good == pytest.approx(164 + 29 / 60)
     assert measured.ratio < float(promise.target)
@@ -265,9 +266,11 @@ def test_a_fault_that_nobody_repairs_leaves_the_day_without_a_run_or_rows(orders
 def test_a_blocked_day_leaves_readers_with_yesterday(flights):
     observed = evidence.Observed(flights.load("2013-02-10"))  # the outage is repaired later
     for table in ("fct_flights", "fct_daily_departures", "fct_carrier_delays"):
-        seen = observed.volume(table)["day"].dt.date
+        seen = series.volume(observed, table)["day"].dt.date
         assert seen.max() == date(2013, 2, 7)
-    after = evidence.Observed(flights.load("2013-02-11")).volume("fct_flights")["day"].dt.date
+    after = series.volume(evidence.Observed(flights.load("2013-02-11")), "fct_flights")[
+        "day"
+    ].dt.date
     assert after.max() == date(2013, 2, 9)
 
 

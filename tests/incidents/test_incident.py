@@ -159,7 +159,6 @@ def test_what_was_not_noticed_is_not_known_to_be_detected():
     rows = [row("a", "20", "20 06:30", "20 06:34", trigger="rerun")]
     found = only(derive(rows, except_for=["20"]))
     assert (found.detected_at, found.detected_by) == (None, None)
-    assert incident.found_by_us([found]) == (0, 0)
 
 
 def test_disturbed_due_times_are_one_incident_until_everything_is_current_again():
@@ -243,7 +242,6 @@ def test_a_consumer_who_reads_before_the_alert_finds_it_first():
     assert (by_seven.detected_by, by_seven.detected_at) == ("consumer", at("19 07:30"))
     by_nine = only(derive(late, except_for=["19"], consumers=[reader("08:30")]))
     assert (by_nine.detected_by, by_nine.detected_at) == ("alert", at("19 08:00"))
-    assert incident.found_by_us([by_seven, by_nine]) == (1, 2)
 
 
 def test_of_two_that_come_at_once_the_alert_is_ours():

@@ -31,8 +31,10 @@ slos:
 def seen(good, total=43_200.0, text=TEXT):
     """A table of which `good` of `total` promised minutes were fresh."""
     table = Table(name="t", pipeline="p", tier=1, owner="Ana", day_column="d", about="x")
-    minutes = levels.Reading(Measurement(good, total), Measurement(good, total))
-    return levels.Seen(table, {one.sli: one for one in slo.loads(text)}, {"freshness": minutes})
+    minutes = levels.MeasuredLevel(Measurement(good, total), Measurement(good, total))
+    return levels.TableLevels(
+        table, {one.sli: one for one in slo.loads(text)}, {"freshness": minutes}
+    )
 
 
 RUNS = """\
@@ -47,7 +49,7 @@ def ran(good, total, target="95%", **more):
     """A table of which `good` of `total` expected runs published first time."""
     one = seen(1.0, text=RUNS.replace("TARGET", target))
     runs = Measurement(good, total, **more)
-    return replace(one, readings={"pipeline_success_rate": levels.Reading(runs, runs)})
+    return replace(one, readings={"pipeline_success_rate": levels.MeasuredLevel(runs, runs)})
 
 
 def incident(**changes):

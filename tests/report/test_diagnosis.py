@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataops_lib import evidence, report
-from dataops_lib.evidence.levels import Reading, Seen
+from dataops_lib.evidence.levels import MeasuredLevel, TableLevels
 from dataops_lib.finding import Finding
 from dataops_lib.report import diagnosis
 from dataops_lib.service_levels import measurements as service_levels_measurements
@@ -35,7 +35,9 @@ RUNS = promises(
 def seen(good, total, made=RUNS, **more):
     measured = Measurement(good, total, 0, "run history")
     sla = measured if made and made["pipeline_success_rate"].sla else None
-    return Seen(table(), made, {"pipeline_success_rate": Reading(measured, measured, sla)}, **more)
+    return TableLevels(
+        table(), made, {"pipeline_success_rate": MeasuredLevel(measured, measured, sla)}, **more
+    )
 
 
 def judged(one):
@@ -64,7 +66,7 @@ def test_a_promise_is_kept_missed_or_breached(good, total, status, words):
 
 
 def test_what_was_not_measured_or_has_no_events_is_unknown_not_kept():
-    nothing = Seen(table(), RUNS)
+    nothing = TableLevels(table(), RUNS)
     assert judged(nothing).status == judged(seen(0, 0)).status == "unknown"
     assert [finding.status for finding in diagnosis.judge(nothing)] == ["unknown"] * 3
 
@@ -78,7 +80,7 @@ def test_a_figure_without_a_promise_is_shown_but_judged_by_nobody():
 
 def test_slo_and_sla_are_each_held_over_their_own_period():
     weak, strong = Measurement(1, 2, 0, "run history"), Measurement(40, 40, 0, "run history")
-    of = lambda *three: Seen(table(), RUNS, {"pipeline_success_rate": Reading(*three)})  # noqa: E731
+    of = lambda *three: TableLevels(table(), RUNS, {"pipeline_success_rate": MeasuredLevel(*three)})  # noqa: E731
     assert judged(of(weak, strong, strong)).status == "ok"
     assert judged(of(strong, weak, strong)).status == "warn"
     assert judged(of(strong, strong, weak)).status == "fail"
@@ -88,7 +90,7 @@ def test_a_promise_without_a_share_must_have_held_always():
     made = promises('freshness: {slo: "< 2 hours"}')
     for good, status in ((1440, "ok"), (1439, "warn")):
         measured = Measurement(good, 1440)
-        one = Seen(table(), made, {"freshness": Reading(measured, measured)})
+        one = TableLevels(table(), made, {"freshness": MeasuredLevel(measured, measured)})
         assert diagnosis.judge_sli(one, "freshness").status == status
 
 
@@ -164,9 +166,9 @@ def test_without_input_a_tile_is_unknown_and_says_so():
 
 def test_only_tier_1_counts_for_freshness():
     fresh = Measurement(10, 10)
-    second = Seen(table("b", tier=2), {}, {}, fresh_days=fresh)
+    second = TableLevels(table("b", tier=2), {}, {}, fresh_days=fresh)
     assert tiles(second)["freshness"].measured is None
-    first = Seen(table("a"), {}, {}, fresh_days=Measurement(3, 10))
+    first = TableLevels(table("a"), {}, {}, fresh_days=Measurement(3, 10))
     assert tiles(first, second)["freshness"].measured.good == 3
 
 

@@ -18,6 +18,7 @@ from dataops_lib.course import sandbox
 from dataops_lib.course.sandbox import Scratch
 from dataops_lib.course.week_one.learner import Place
 from dataops_lib.course.week_one.question import NAMES, AnyOf, Deed, Drawn, Misread, NoInput
+from dataops_lib.evidence import series
 from dataops_lib.sql import quoted
 from dataops_lib.wap import Publication, upkeep
 from dataops_lib.wording import day as said
@@ -37,7 +38,7 @@ class Practice:
     def copy(self) -> Scratch:
         """The private copy of the team's first table; NoInput when it is too short."""
         name = self.place.tables[0]
-        days = [found.date() for found in self.place.observed.volume(name)["day"]]  # type: ignore[index]
+        days = [found.date() for found in series.volume(self.place.observed, name)["day"]]  # type: ignore[index]
         if not (self.place.team.contracts or {}).get(name):
             raise NoInput(f"needs a contract of {name}: contracts/{name}.yaml")
         if len(days) <= sandbox.ACTS + 7:

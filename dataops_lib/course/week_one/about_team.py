@@ -23,6 +23,7 @@ from dataops_lib.course.week_one.question import (
     NoInput,
     pick,
 )
+from dataops_lib.evidence import records
 from dataops_lib.report import diagnosis
 from dataops_lib.teams import lineage
 from dataops_lib.teams.models import Consumer
@@ -239,7 +240,7 @@ def allowed_lateness(place: Place) -> Drawn:
     promises = {
         table.name: promise
         for table in place.team.tables
-        if (promise := place.observed.promises(table.name).get("freshness"))
+        if (promise := records.promises(place.team, table.name).get("freshness"))
         and isinstance(promise.objective.limit, timedelta)
     }
     if not promises:

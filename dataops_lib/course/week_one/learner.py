@@ -19,8 +19,9 @@ import pyarrow as pa
 from dataops_lib import warehouse
 from dataops_lib.course.week_one.question import NoInput
 from dataops_lib.errors import DataError
-from dataops_lib.evidence import Observed
+from dataops_lib.evidence import Observed, levels, recompute, series
 from dataops_lib.report import diagnosis
+from dataops_lib.service_levels import sli
 from dataops_lib.sql import quoted
 from dataops_lib.teams import Team
 from dataops_lib.teams.models import Catalog
@@ -87,7 +88,7 @@ class Place:
     @cached_property
     def readers(self) -> duckdb.DuckDBPyConnection:
         """What `ex.sql` asks: copies in memory, and nothing of this machine can be reached."""
-        with self.observed.connect() as views:
+        with recompute.connect(self.observed) as views:
             made = views.execute(
                 "SELECT view_name FROM duckdb_views() WHERE NOT internal"
             ).fetchall()
@@ -98,7 +99,7 @@ class Place:
     @cached_property
     def by_day(self) -> dict[str, dict[date, int]]:
         """Rows of each day of each published table, as readers see them."""
-        return {name: _counted(self.observed.volume(name)) for name in self.tables}
+        return {name: _counted(series.volume(self.observed, name)) for name in self.tables}
 
     @cached_property
     def attempts(self) -> dict[str, list[tuple[datetime, bool]]]:
@@ -115,19 +116,18 @@ class Place:
     @cached_property
     def first_attempts(self) -> dict[str, list[tuple[datetime, bool]]]:
         """Each due time of each table, and whether its first scheduled attempt published."""
-        scheduled = self.runs[self.runs["trigger"] == "scheduled"].sort_values("started_at")
-        first = scheduled.drop_duplicates(["table", "due_at"])
+        first = sli.first_attempts(self.runs)
         good = first[first["status"] == "published"]
         came = set(zip(good["table"], (due.to_pydatetime() for due in good["due_at"]), strict=True))
         return {
-            table.name: [(due, (table.name, due) in came) for due in self.observed.due(table.name)]
+            table.name: [(due, (table.name, due) in came) for due in self.observed.due[table.name]]
             for table in self.team.tables
         }
 
     @cached_property
     def tiles(self) -> tuple[diagnosis.Tile, ...]:
         """The four tiles of page one."""
-        return diagnosis.tiles(self.observed.seen(), {}, "")
+        return diagnosis.tiles(levels.of_tables(self.observed), {}, "")
 
     @cached_property
     def landings(self) -> dict[str, pd.DataFrame]:
