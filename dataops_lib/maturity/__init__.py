@@ -13,4 +13,5 @@ from dataops_lib.maturity.gate import judge as judge
 from dataops_lib.maturity.gate import next_step as next_step
 from dataops_lib.maturity.gate import progress as progress
 from dataops_lib.maturity.model import load_model as load_model
+from dataops_lib.maturity.scoring import Measured as Measured
 from dataops_lib.maturity.scoring import score as score

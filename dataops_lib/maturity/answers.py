@@ -34,11 +34,11 @@ def check(
     line: Line = lambda path: None,
 ) -> list[Problem]:
     """All mistakes in `answers`; `at` is their place in `file`, `line` finds a path's line."""
-    found = []
+    problems = []
     for path, message, fix in _mistakes(model, answers):
         whole = (*at, *path)
-        found.append(Problem(file, line(whole), ".".join(map(str, whole)), message, fix))
-    return found
+        problems.append(Problem(file, line(whole), ".".join(map(str, whole)), message, fix))
+    return problems
 
 
 def _mistakes(model: Model, answers: Answers) -> Iterator[tuple[yaml_lines.Path, str, str]]:
@@ -46,11 +46,11 @@ def _mistakes(model: Model, answers: Answers) -> Iterator[tuple[yaml_lines.Path,
         yield (), "is not a list of people with their answers", "write `name: {C1: most}`"
         return
     ids = [question.id for question in model.questions]
-    for person, given in answers.items():
-        if not isinstance(given, Mapping):
+    for person, replies in answers.items():
+        if not isinstance(replies, Mapping):
             yield (person,), "has no answers", "write `C1: most` and so on below the name"
             continue
-        for id, raw in given.items():
+        for id, raw in replies.items():
             if id not in ids:
                 yield (person, id), "is not a question", _near(str(id), ids)
             else:
@@ -61,28 +61,28 @@ def _mistakes(model: Model, answers: Answers) -> Iterator[tuple[yaml_lines.Path,
 def _wrong(
     model: Model, question: Question, raw: Any
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    given = fields(raw)
-    known = {answer.id: answer for answer in model.answers}
-    choice = given.get("answer")
-    if not isinstance(choice, str) or choice not in known:
-        yield ("answer",), f"is {choice!r}, not an answer", _near(str(choice), list(known))
-    elif known[choice].needs_reason and not str(given.get("reason") or "").strip():
+    reply = fields(raw)
+    scale = {answer.id: answer for answer in model.answers}
+    choice = reply.get("answer")
+    if not isinstance(choice, str) or choice not in scale:
+        yield ("answer",), f"is {choice!r}, not an answer", _near(str(choice), list(scale))
+    elif scale[choice].needs_reason and not str(reply.get("reason") or "").strip():
         yield ("answer",), f"is {choice} without a reason", "add `reason:`, who does it instead"
     grades = [grade.id for grade in model.evidence_grades]
-    if given.get("evidence") not in (None, *grades):
-        message = f"is {given['evidence']!r}, not a grade of evidence"
-        yield ("evidence",), message, _near(str(given["evidence"]), grades)
-    unmet = given.get("unmet") or ()
+    if reply.get("evidence") not in (None, *grades):
+        message = f"is {reply['evidence']!r}, not a grade of evidence"
+        yield ("evidence",), message, _near(str(reply["evidence"]), grades)
+    unmet = reply.get("unmet") or ()
     count = len(question.criteria)
     if not isinstance(unmet, Sequence) or any(n not in range(1, count + 1) for n in unmet):
         yield ("unmet",), f"is {unmet!r}", f"list numbers of criteria, 1 to {count}: `unmet: [1]`"
-    for name in set(given) - {"answer", "evidence", "reason", "unmet", "link"}:
+    for name in set(reply) - {"answer", "evidence", "reason", "unmet", "link"}:
         yield (str(name),), "is not a known field", "use answer, evidence, link, reason, unmet"
 
 
-def _near(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"write {close[0]}" if close else f"use one of {', '.join(known)}"
+def _near(word: str, words: list[str]) -> str:
+    close = difflib.get_close_matches(word, words, n=1)
+    return f"write {close[0]}" if close else f"use one of {', '.join(words)}"
 
 
 def check_votes(
@@ -94,22 +94,22 @@ def check_votes(
     line: Line = lambda path: None,
 ) -> list[Problem]:
     """All mistakes in `votes`, placed as `check` does."""
-    ids, found = [pain.id for pain in model.pain_points], []
-    for person, named in votes.items():
-        chosen = [named] if isinstance(named, str) else named
+    ids, problems = [pain.id for pain in model.pain_points], []
+    for person, vote in votes.items():
+        chosen = [vote] if isinstance(vote, str) else vote
         whole, field = (*at, person), ".".join(map(str, (*at, person)))
         if not isinstance(chosen, Sequence):
             fix = f"write one of {', '.join(ids)}, or several with the worst first"
-            found.append(Problem(file, line(whole), field, f"is {named!r}, not a vote", fix))
+            problems.append(Problem(file, line(whole), field, f"is {vote!r}, not a vote", fix))
             continue
         for id in chosen:
             if id not in ids:
                 message, fix = f"votes for {id!r}, which is not a pain", _near(str(id), ids)
-                found.append(Problem(file, line(whole), field, message, fix))
+                problems.append(Problem(file, line(whole), field, message, fix))
         if len({str(id) for id in chosen}) < len(chosen):
             message = "votes for the same pain twice"
-            found.append(Problem(file, line(whole), field, message, "name each pain once"))
-    return found
+            problems.append(Problem(file, line(whole), field, message, "name each pain once"))
+    return problems
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def tally(model: Model, votes: Votes | None) -> tuple[Tally, ...]:
         raise TeamError(problems)
     people: Counter[str] = Counter()
     points: Counter[str] = Counter()
-    for named in (votes or {}).values():
-        for rank, id in enumerate([named] if isinstance(named, str) else named):
+    for vote in (votes or {}).values():
+        for rank, id in enumerate([vote] if isinstance(vote, str) else vote):
             people[id] += 1
             points[id] += len(model.pain_points) - rank
     counted = (Tally(pain, people[pain.id], points[pain.id]) for pain in model.pain_points)

@@ -24,33 +24,35 @@ def _empty(ax: Axes, title: str) -> Axes:
 def votes(counted: Sequence[Tally], voters: int, ax: Axes | None = None) -> Axes:
     """Draw how many people named each pain."""
     title = voted(counted, voters)
-    named = [one for one in counted if one.people]
-    ax = axes(ax, (8.0, 0.9 + 0.35 * max(len(named), 1)))
-    if not named:
+    voted_for = [tally for tally in counted if tally.people]
+    ax = axes(ax, (8.0, 0.9 + 0.35 * max(len(voted_for), 1)))
+    if not voted_for:
         return _empty(ax, title)
-    bars = ax.barh([one.pain.pain for one in named], [one.people for one in named], color=ACCENT)
-    ax.bar_label(bars, [f"{one.people}" for one in named], fontsize=8, padding=3)
+    people = [tally.people for tally in voted_for]
+    bars = ax.barh([tally.pain.pain for tally in voted_for], people, color=ACCENT)
+    ax.bar_label(bars, [f"{count}" for count in people], fontsize=8, padding=3)
     ax.invert_yaxis()
     ax.set(xlim=(0, voters + 0.5), xlabel="people who named it", xticks=range(voters + 1))
     ax.set_title(title, fontsize=10)
-    said = "; ".join(f"{one.pain.pain}: {one.people}" for one in named)
-    return describe(ax, f"{title}. {said}.")
+    words = "; ".join(f"{tally.pain.pain}: {tally.people}" for tally in voted_for)
+    return describe(ax, f"{title}. {words}.")
 
 
 def disagreement(score: Score, answers: Answers, ax: Axes | None = None) -> Axes:
     """Draw who answered what, without names, for the questions that need talking about."""
-    title, asked = agenda(score), [one.question for one in score.agenda]
-    ax = axes(ax, (8.0, 1.0 + 0.4 * max(len(asked), 1)))
-    if not asked:
+    title, questions = agenda(score), [q.question for q in score.agenda]
+    ax = axes(ax, (8.0, 1.0 + 0.4 * max(len(questions), 1)))
+    if not questions:
         return _empty(ax, title) if not score.respondents else describe(ax, title)
-    left = [0] * len(asked)
+    left = [0] * len(questions)
     counts = [
-        Counter(_choice(given[q.id]) for given in answers.values() if q.id in given) for q in asked
+        Counter(_choice(replies[q.id]) for replies in answers.values() if q.id in replies)
+        for q in questions
     ]
     for choice, colour in COLOURS.items():
         widths = [count[choice] for count in counts]
         if any(widths):
-            bars = ax.barh([q.id for q in asked], widths, left=left, color=colour, label=choice,
+            bars = ax.barh([q.id for q in questions], widths, left=left, color=colour, label=choice,
                            edgecolor="white")  # fmt: skip
             ax.bar_label(
                 bars, [choice if w else "" for w in widths], label_type="center", fontsize=8
@@ -59,26 +61,26 @@ def disagreement(score: Score, answers: Answers, ax: Axes | None = None) -> Axes
     ax.invert_yaxis()
     ax.set(xlabel="people", xticks=range(score.respondents + 1))
     ax.set_title(title, fontsize=10)
-    said = "; ".join(
+    words = "; ".join(
         f"{q.id}: " + ", ".join(f"{n} {choice}" for choice, n in sorted(count.items()))
-        for q, count in zip(asked, counts, strict=True)
+        for q, count in zip(questions, counts, strict=True)
     )
-    return describe(ax, f"{title}. {said}.")
+    return describe(ax, f"{title}. {words}.")
 
 
-def _choice(given: object) -> str:
-    return str(given["answer"] if isinstance(given, dict) else given)
+def _choice(reply: object) -> str:
+    return str(reply["answer"] if isinstance(reply, dict) else reply)
 
 
 def gate(score: Score, ax: Axes | None = None) -> Axes:
     """Draw each level and dimension: open, shut, open if the unsure are right, or not asked."""
     ax = axes(ax, (8.0, 3.0))
-    model, found = score.model, {(c.level, c.dimension): c for c in score.cells}
-    asked = [one for one in model.levels if one.id]
-    said = []
-    for row, one in enumerate(asked):
+    model, cells = score.model, {(c.level, c.dimension): c for c in score.cells}
+    levels = [level for level in model.levels if level.id]
+    words = []
+    for row, level in enumerate(levels):
         for column, dimension in enumerate(model.dimensions):
-            cell = found.get((one.id, dimension.id))
+            cell = cells.get((level.id, dimension.id))
             if cell is None or not score.respondents:
                 colour, text = "#EEEEEE", "not asked" if cell is None else "unknown"
             else:
@@ -86,15 +88,16 @@ def gate(score: Score, ax: Axes | None = None) -> Axes:
                 word = "open" if cell.opens_low else "unsure" if cell.opens_high else "shut"
                 ends = sorted({f"{100 * end:.0f}" for end in (cell.low, cell.high)}, key=int)
                 text = f"{word}\n{' to '.join(ends)} %"
-                said.append(f"level {one.id} {dimension.name}: {word}")
+                words.append(f"level {level.id} {dimension.name}: {word}")
             ax.barh(row, 0.96, left=column - 0.48, height=0.9, color=colour)
             ax.text(column, row, text, ha="center", va="center", fontsize=8,
                     color="white" if colour == BAD else "black")  # fmt: skip
     names = [
-        one.name.replace(" and ", "\nand ").replace(", ", ",\n", 1) for one in model.dimensions
+        dimension.name.replace(" and ", "\nand ").replace(", ", ",\n", 1)
+        for dimension in model.dimensions
     ]
     ax.set_xticks(range(len(names)), names, fontsize=7)
-    ax.set_yticks(range(len(asked)), [f"{one.id} {one.name}" for one in asked])
+    ax.set_yticks(range(len(levels)), [f"{level.id} {level.name}" for level in levels])
     title = (
         f"Everything up to level {score.level} is open"
         if score.level
@@ -104,4 +107,4 @@ def gate(score: Score, ax: Axes | None = None) -> Axes:
         title = "Nobody has answered, so no gate can open"
     ax.set_title(title)
     ax.tick_params(length=0)
-    return describe(ax, f"{title}. {'; '.join(said)}.")
+    return describe(ax, f"{title}. {'; '.join(words)}.")

@@ -18,11 +18,13 @@ class Blocker:
     """A question that keeps the next level shut, and the answer that would be enough.
 
     The raises named by all blockers together open the next level, and no cheaper set does;
-    `instead` are questions of the same cell that would do as well. `now` is the team's answer.
+    `instead` are questions of the same cell that would do as well. `now` is the team's answer;
+    `unproved` when it would be enough if somebody showed it, `sure` when nobody is unsure.
     """
 
     question: Question
-    known: bool
+    sure: bool
+    unproved: bool
     now: str
     enough: str
     instead: tuple[str, ...] = ()
@@ -56,28 +58,44 @@ def _cheapest(model: Model, cell: Cell) -> Iterator[Blocker]:
     others = sorted(set().union(*raised) - raised[0])
     for s, to in zip(cell.questions, best[0], strict=True):
         if to:
-            yield Blocker(s.question, s.low == s.high, _said(model, s), to, tuple(others))
+            unproved = s.low < values[to] <= s.claimed
+            sure = s.low == s.high
+            yield Blocker(s.question, sure, unproved, _answer(model, s), to, tuple(others))
 
 
-def _said(model: Model, score: QuestionScore) -> str:
-    """The answer in words, also when the median lies between two of them."""
-    if score.state != "answered":
+def _answer(model: Model, score: QuestionScore) -> str:
+    """The answer in words: what was claimed and not proved, or what lies between two answers."""
+    if score.state not in ("answered", "measured"):
         return "not known"
+    if score.claimed > score.low and score.low == score.high:
+        shown = f"only {nearest(model, score.low)} is measured" if score.measured else "not shown"
+        return f"{nearest(model, score.claimed)} by what people say, {shown}"
+    answer = nearest(model, score.low)
+    return f"{answer}, or more: somebody is unsure" if score.high > score.low else answer
+
+
+def nearest(model: Model, value: float) -> str:
+    """The answer of a value in [0, 1], or the two that it lies between."""
     values = model.values()
-    below = [id for id, value in values.items() if value <= score.low][-1]
-    above = next(id for id, value in values.items() if value >= score.low)
-    said = below if below == above else f"between {below} and {above}"
-    return f"{said}, or more: somebody is unsure" if score.high > score.low else said
+    below = [answer for answer, worth in values.items() if worth <= value][-1]
+    above = next(answer for answer, worth in values.items() if worth >= value)
+    return below if below == above else f"between {below} and {above}"
 
 
-def judge(score: Score) -> Finding:
-    """The level as a finding: unknown without any answer, never level 0 by silence."""
+def judge(score: Score, claimed: Score | None = None) -> Finding:
+    """The level as a finding: unknown without any answer, never level 0 by silence.
+
+    With `claimed`, the same answers without asking for proof, the evidence says how far they go.
+    """
     top = len(score.model.levels) - 1
     numbers = {"level": score.level, "level_high": score.level_high, "median": score.median}
     if all(q.state != "answered" for q in score.questions):
         return Finding("maturity", "unknown", "nobody has answered", "Fill in assessment.yaml")
     span = f"{score.level}" + (f" to {score.level_high}" * (score.level_high > score.level))
     evidence = f"level {span} of {top} (median {score.median:.1f})"
+    if claimed and claimed.level > score.level:
+        evidence += f"; {claimed.level} by what people say, without proof"
+        numbers["level_claimed"] = claimed.level
     if score.level == top:
         return Finding("maturity", "ok", evidence, "Keep it, and ask again next quarter", numbers)
     blocking = ", ".join(blocker.question.id for blocker in blockers(score))
@@ -98,7 +116,7 @@ def next_step(score: Score, votes: Votes | None = None) -> Finding:
 
     def key(blocker: Blocker) -> tuple[int, int, int]:
         hurt = _hurt(counted, blocker.question)
-        effort = model.efforts.index(blocker.question.effort) if blocker.known else 0
+        effort = 0 if _is_to_show(blocker) else model.efforts.index(blocker.question.effort)
         return (-hurt.people, -hurt.points, effort) if hurt else (0, 0, effort)
 
     ranked = sorted(blocking, key=key)
@@ -116,20 +134,26 @@ def next_step(score: Score, votes: Votes | None = None) -> Finding:
         "question": question.id,
         "people": hurt.people if hurt else 0,
         "voters": len(votes or {}),
-        "effort": question.effort if first.known else model.efforts[0],
+        "effort": model.efforts[0] if _is_to_show(first) else question.effort,
         "tied": tied,
         "later": [blocker.question.id for blocker in later[:2]],
         "worst_pain": worst.pain.id if worst.people else None,
     }
-    step = question.first if first.known else f"Find out, and show: {question.evidence}"
+    step = question.first
+    if _is_to_show(first):
+        step = f"{'Show' if first.unproved else 'Find out, and show'}: {question.evidence}"
     advice = f"{step} ({question.id}{_start(model, question, hurt)})"
     return Finding("next step", "warn", evidence, advice, numbers)
 
 
+def _is_to_show(blocker: Blocker) -> bool:
+    """Whether the first thing to do is to show what is there, which takes no more than hours."""
+    return blocker.unproved or not blocker.sure
+
+
 def _hurt(counted: Sequence[Tally], question: Question) -> Tally | None:
     """The most voted pain that leads to this question."""
-    named = (t for t in counted if t.people and question.id in t.pain.questions)
-    return next(named, None)
+    return next((t for t in counted if t.people and question.id in t.pain.questions), None)
 
 
 def _start(model: Model, question: Question, hurt: Tally | None) -> str:
@@ -179,13 +203,13 @@ def _advance(score: Score, stage: str, step: Step, counts: Mapping[str, int | No
         status: Literal["ok", "warn"] = "ok" if done >= target else "warn"
         return Finding(step.text, status, f"{done} of {target} {what}", step.text, numbers)
     about = [q for q in score.questions if q.question.id in step.advances]
-    said = ", ".join(f"{q.question.id} is {_said(score.model, q)}" for q in about)
+    answers = ", ".join(f"{q.question.id} is {_answer(score.model, q)}" for q in about)
 
     def passes(q: QuestionScore, value: float) -> bool:
         return _reached(score.model, q.question, value) >= score.model.gate
 
     if all(passes(q, q.low) for q in about):
-        return Finding(step.text, "ok", said, "Nothing to do", numbers)
+        return Finding(step.text, "ok", answers, "Nothing to do", numbers)
     if all(passes(q, q.high) for q in about):
-        return Finding(step.text, "unknown", said, "Ask whoever knows", numbers)
-    return Finding(step.text, "warn", said, step.text, numbers)
+        return Finding(step.text, "unknown", answers, "Ask whoever knows", numbers)
+    return Finding(step.text, "warn", answers, step.text, numbers)

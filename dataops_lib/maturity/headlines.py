@@ -8,7 +8,7 @@ import pandas as pd
 
 from dataops_lib.finding import Finding
 from dataops_lib.maturity.answers import Tally
-from dataops_lib.maturity.gate import Blocker
+from dataops_lib.maturity.gate import Blocker, nearest
 from dataops_lib.maturity.model import Model, Question
 from dataops_lib.maturity.scoring import Score
 
@@ -17,15 +17,18 @@ DONE = {"ok": "done", "warn": "not yet", "fail": "not yet", "unknown": "unknown"
 
 def levels(model: Model) -> pd.DataFrame:
     """The levels: what the article says of each, and how a team on it behaves."""
-    rows = [(f"{one.id} {one.name}", "; ".join(one.article), one.example) for one in model.levels]
+    rows = [
+        (f"{level.id} {level.name}", "; ".join(level.article), level.example)
+        for level in model.levels
+    ]
     return pd.DataFrame(rows, columns=["level", "the article", "an example of behaviour (ours)"])
 
 
 def principles(model: Model) -> pd.DataFrame:
     """The five principles, and which questions ask for each."""
     rows = [
-        (one.name, ", ".join(q.id for q in model.questions if q.principle == one.id))
-        for one in model.principles
+        (principle.name, ", ".join(q.id for q in model.questions if q.principle == principle.id))
+        for principle in model.principles
     ]
     return pd.DataFrame(rows, columns=["principle", "asked by"])
 
@@ -34,25 +37,25 @@ def pains(model: Model) -> pd.DataFrame:
     """What may hurt, and where each pain leads; the article's first, then those of ours."""
     rows = [
         (
-            one.pain,
-            f"Part {one.part}: {one.topic}",
-            "; ".join(step.text for step in one.start),
-            "article" if one.added is None else "ours",
+            pain.pain,
+            f"Part {pain.part}: {pain.topic}",
+            "; ".join(step.text for step in pain.start),
+            "article" if pain.added is None else "ours",
         )
-        for one in model.pain_points
+        for pain in model.pain_points
     ]
     return pd.DataFrame(rows, columns=["pain", "leads to", "starting point", "from"])
 
 
-def question(one: Question) -> str:
+def question(question: Question) -> str:
     """A question as people answer it, with what must hold for a yes and what would show it."""
-    must = "; ".join(f"({number}) {text}" for number, text in enumerate(one.criteria, 1))
-    return f"{one.id}: {one.text}\nA yes needs: {must}.\nShown by: {one.evidence}."
+    must = "; ".join(f"({number}) {text}" for number, text in enumerate(question.criteria, 1))
+    return f"{question.id}: {question.text}\nA yes needs: {must}.\nShown by: {question.evidence}."
 
 
-def blocking(found: Sequence[Blocker]) -> pd.DataFrame:
+def blocking(blockers: Sequence[Blocker]) -> pd.DataFrame:
     """What keeps the next level shut, the answer now, and the one that is enough."""
-    rows = [(b.question.id, b.question.text, b.now, b.enough) for b in found]
+    rows = [(b.question.id, b.question.text, b.now, b.enough) for b in blockers]
     return pd.DataFrame(rows, columns=["question", "text", "now", "enough"])
 
 
@@ -66,8 +69,8 @@ def voted(counted: Sequence[Tally], voters: int) -> str:
     """Which pain most people named, and whether it is tied."""
     if not voters or not counted[0].people:
         return "Nobody has voted yet"
-    first = [one for one in counted if one.people == counted[0].people]
-    names = " and ".join(f'"{one.pain.pain}"' for one in first)
+    first = [tally for tally in counted if tally.people == counted[0].people]
+    names = " and ".join(f'"{tally.pain.pain}"' for tally in first)
     tie = ", a tie: talk before you choose" if len(first) > 1 else ""
     return f"{names}, named by {counted[0].people} of {voters}{tie}"
 
@@ -78,11 +81,11 @@ def agenda(score: Score) -> str:
         return "Nobody has answered yet"
     apart = [q.question.id for q in score.agenda if q.spread >= score.model.agenda["spread"]]
     unsure = [q.question.id for q in score.agenda if q.question.id not in apart]
-    said = [f"answers lie far apart on {', '.join(apart)}"] if apart else []
-    said += [f"many are unsure about {', '.join(unsure)}"] if unsure else []
-    if not said:
+    topics = [f"answers lie far apart on {', '.join(apart)}"] if apart else []
+    topics += [f"many are unsure about {', '.join(unsure)}"] if unsure else []
+    if not topics:
         return f"{score.respondents} people agree well enough to look at the score"
-    return f"Talk first: {'; '.join(said)}"
+    return f"Talk first: {'; '.join(topics)}"
 
 
 def level(judged: Finding, score: Score) -> str:
@@ -96,18 +99,34 @@ def level(judged: Finding, score: Score) -> str:
     return text
 
 
-def certainty(score: Score, strict: Score) -> str:
-    """What is left of the level when unproven answers count less, and when nobody is unsure."""
-    if not score.respondents:
+def certainty(claimed: Score, proved: Score) -> str:
+    """What is left of a claimed level when only proof counts, and what unsure answers could add."""
+    if not claimed.respondents:
         return "Without answers there is nothing to be sure of."
     return (
-        f"Level {score.level}; with every unsure answer read as `most` at best level "
-        f"{score.level_high}; counting only what was shown or measured, level {strict.level}."
+        f"By what people say level {claimed.level}, with every unsure answer read as `most` at "
+        f"best level {claimed.level_high}; by what was shown or measured level {proved.level}."
     )
 
 
-def step(found: Finding, model: Model) -> str:
+def claims(score: Score) -> pd.DataFrame:
+    """What people say beside what the team's files prove, where they prove anything."""
+    rows = [
+        (
+            q.question.id,
+            q.question.text,
+            "nobody answered" if q.state == "measured" else nearest(score.model, q.claimed),
+            score.model.answer_of(q.measured.share),
+            q.measured.evidence,
+        )
+        for q in score.questions
+        if q.measured and q.state in ("answered", "measured")
+    ]
+    return pd.DataFrame(rows, columns=["question", "text", "claimed", "measured", "counted"])
+
+
+def step(finding: Finding, model: Model) -> str:
     """The one next step, why it is the one, and what may come after it."""
-    later = [model.question(id).first for id in found.numbers.get("later", ())]
-    said = f"Next step: {found.next_step}.\nWhy: {found.evidence}."
-    return said + (f"\nLater: {'; '.join(later)}." if later else "")
+    later = [model.question(id).first for id in finding.numbers.get("later", ())]
+    sentence = f"Next step: {finding.next_step}.\nWhy: {finding.evidence}."
+    return sentence + (f"\nLater: {'; '.join(later)}." if later else "")

@@ -132,6 +132,7 @@ class Model(_Data):
     answers: tuple[Named, ...]
     evidence_grades: tuple[Named, ...]
     cap: str
+    measured: dict[str, float]
     gate: float
     agenda: dict[Literal["spread", "unsure"], float]
     efforts: tuple[str, ...]
@@ -149,6 +150,11 @@ class Model(_Data):
     def values(self) -> dict[str, float]:
         """Answers that have a value, as ratios in [0, 1], in rising order."""
         return {answer.id: answer.value for answer in self.answers if answer.value is not None}
+
+    def answer_of(self, share: float) -> str:
+        """The answer that a measured share of the work, a ratio in [0, 1], amounts to."""
+        above = [answer for answer, least in self.measured.items() if share >= least]
+        return above[0] if above else "some" if share > 0 else "none"
 
 
 @cache

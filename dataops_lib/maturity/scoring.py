@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,13 @@ from dataops_lib.maturity.answers import Answers, check, fields
 from dataops_lib.maturity.model import Model, Named, Question
 
 
-def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
+def score(
+    model: Model,
+    answers: Answers,
+    *,
+    strict: bool = False,
+    measured: Mapping[str, Measured] | None = None,
+) -> Score:
     """Score a team's answers by median over respondents and a gate over level x dimension.
 
     Parameters
@@ -24,7 +29,11 @@ def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
         `evidence` (a grade), `unmet` (numbers of criteria that do not hold: the answer then
         counts none), `reason` (needed for `na`) and `link`.
     strict
-        Cap answers whose evidence is weaker than their question asks for at `half`.
+        Count what is proved: answers to a question for which nobody gave the evidence that it
+        asks for count at most `half`. Evidence that one person shows is shown for all.
+    measured
+        Question id -> what the team's own files prove. No claim counts for more than that, and
+        a question that nobody answered is answered by it.
 
     Raises
     ------
@@ -38,10 +47,16 @@ def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
     >>> basics = {q.id: "most" for q in model.questions if q.level == 1}
     >>> score(model, {"ana": basics}).level
     1
+    >>> score(model, {"ana": basics}, strict=True).level
+    0
     """
     if problems := check(model, answers):
         raise TeamError(problems)
-    questions = tuple(_question_score(model, q, answers, strict) for q in model.questions)
+    proofs = measured or {}
+    questions = tuple(
+        _question_score(model, question, answers, strict, proofs.get(question.id))
+        for question in model.questions
+    )
     cells = tuple(_cells(model, questions))
     dimensions = tuple(_dimension_score(model, d, cells) for d in model.dimensions)
     scored = [d for d in dimensions if d.top]
@@ -66,39 +81,58 @@ def score(model: Model, answers: Answers, *, strict: bool = False) -> Score:
 
 
 def _question_score(
-    model: Model, question: Question, answers: Answers, strict: bool
+    model: Model,
+    question: Question,
+    answers: Answers,
+    strict: bool,
+    proof: Measured | None,
 ) -> QuestionScore:
-    given = [fields(all_[question.id]) for all_ in answers.values() if question.id in all_]
-    ours = [answer for answer in given if answer["answer"] != "na"]
+    replies = [fields(own[question.id]) for own in answers.values() if question.id in own]
+    ours = [reply for reply in replies if reply["answer"] != "na"]
+    ceiling = model.values()[model.answer_of(proof.share)] if proof else 1.0
+    if not ours and proof and not replies:
+        note = f"nobody answered; measured: {proof.evidence}"
+        return QuestionScore(question, "measured", ceiling, ceiling, notes=(note,), measured=proof)
     if not ours:
-        return QuestionScore(question, "na" if given else "missing", 0.0, 1.0)
-    known = [answer for answer in ours if answer["answer"] != "unsure"]
-    values = [_value(model, question, answer, strict) for answer in known]
-    unsure = len(ours) - len(known)
-    broken = sorted({number for answer in known for number in answer.get("unmet") or ()})
+        return QuestionScore(question, "na" if replies else "missing", 0.0, 1.0, measured=proof)
+    sure = [reply for reply in ours if reply["answer"] != "unsure"]
+    claims = [_claim(model, reply) for reply in sure]
+    if strict and not _is_proved(model, question, sure, proof):
+        ceiling = min(ceiling, model.values()[model.cap])
+    values = [min(claim, ceiling) for claim in claims]
+    unsure = len(ours) - len(sure)
+    broken = sorted({number for reply in sure for number in reply.get("unmet") or ()})
     notes = [f"counts none: {question.criteria[number - 1]} does not hold" for number in broken]
-    if strict and values != [_value(model, question, answer, False) for answer in known]:
+    if values != claims and proof and proof.share < 1.0:
+        notes.append(f"measured: {proof.evidence}")
+    elif values != claims:
         notes.append(f"counts less without evidence: {question.evidence}")
     return QuestionScore(
         question,
-        "answered" if known else "unsure",
+        "answered" if sure else "unsure",
         low=statistics.median(values + [0.0] * unsure),
-        high=statistics.median(values + [1.0] * unsure),
-        spread=max(values) - min(values) if values else 0.0,
+        high=statistics.median(values + [min(1.0, ceiling)] * unsure),
+        spread=max(claims) - min(claims) if claims else 0.0,
         unsure=unsure / len(ours),
+        claimed=statistics.median(claims) if claims else 0.0,
         notes=tuple(notes),
+        measured=proof,
     )
 
 
-def _value(model: Model, question: Question, answer: Mapping[str, Any], strict: bool) -> float:
-    if answer.get("unmet"):
-        return 0.0
-    value = model.values()[answer["answer"]]
+def _claim(model: Model, reply: Mapping[str, Any]) -> float:
+    return 0.0 if reply.get("unmet") else model.values()[reply["answer"]]
+
+
+def _is_proved(
+    model: Model, question: Question, replies: Sequence[Mapping[str, Any]], proof: Measured | None
+) -> bool:
+    """Whether somebody, or the team's files, gave the grade of evidence that is asked for."""
+    if proof:
+        return True
     grades = [grade.id for grade in model.evidence_grades]
-    given = answer.get("evidence") or grades[0]
-    if strict and grades.index(given) < grades.index(question.evidence_needed):
-        return min(value, model.values()[model.cap])
-    return value
+    best = max((grades.index(reply.get("evidence") or grades[0]) for reply in replies), default=0)
+    return best >= grades.index(question.evidence_needed)
 
 
 def _reached(model: Model, question: Question, value: float) -> float:
@@ -159,39 +193,35 @@ def _dimension_score(model: Model, dimension: Named, cells: Sequence[Cell]) -> D
     )
 
 
-def interval(
-    model: Model, answers: Answers, *, strict: bool = False, draws: int = 400, seed: int = 0
-) -> dict[str, tuple[float, float]] | None:
-    """95 % bootstrap interval of each dimension's `low` over respondents; None below four.
+@dataclass(frozen=True)
+class Measured:
+    """What a team's own files prove of a question.
 
-    With so few people it says how much the score hangs on who was asked, and nothing more.
+    `share` is the ratio in [0, 1] of its work for which the question holds; `evidence` says what
+    was counted.
     """
-    if len(answers) < 4:
-        return None
-    people, chance = list(answers.values()), random.Random(seed)  # noqa: S311 - not a secret
-    drawn: dict[str, list[float]] = {dimension.id: [] for dimension in model.dimensions}
-    for _ in range(draws):
-        sample = {str(n): chance.choice(people) for n in range(len(people))}
-        for dimension in score(model, sample, strict=strict).dimensions:
-            drawn[dimension.dimension.id].append(dimension.low)
-    ends = {id: statistics.quantiles(values, n=40) for id, values in drawn.items()}
-    return {id: (cuts[0], cuts[-1]) for id, cuts in ends.items()}
+
+    share: float
+    evidence: str
 
 
 @dataclass(frozen=True)
 class QuestionScore:
     """What the team answered: ratios `low` (whoever is unsure counts 0) to `high` (counts 1).
 
-    `state` is answered, unsure (nobody knows), missing (nobody was asked) or na (not ours).
+    `state` is answered, unsure (nobody knows), measured (nobody answered, and files tell), missing
+    (neither) or na (not ours). `claimed` is the median of what people said, proved or not.
     """
 
     question: Question
-    state: Literal["answered", "unsure", "missing", "na"]
+    state: Literal["answered", "unsure", "measured", "missing", "na"]
     low: float
     high: float
     spread: float = 0.0
     unsure: float = 0.0
+    claimed: float = 0.0
     notes: tuple[str, ...] = ()
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)

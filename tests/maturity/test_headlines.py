@@ -133,8 +133,8 @@ def test_there_is_one_next_step_and_at_most_two_later_ones():
 def test_certainty_names_the_level_at_best_and_when_proof_is_asked_for():
     strict = maturity.score(MODEL, {"ana": BASICS}, strict=True)
     assert headlines.certainty(SCORE, strict) == (
-        "Level 1; with every unsure answer read as `most` at best level 1; "
-        "counting only what was shown or measured, level 0."
+        "By what people say level 1, with every unsure answer read as `most` at best level 1; "
+        "by what was shown or measured level 0."
     )
 
 
@@ -148,3 +148,11 @@ def test_the_example_answers_show_disagreement_doubt_and_a_vote(name):
     assert any(q.unsure >= 0.3 for q in score.agenda)
     assert maturity.blockers(score)
     assert set(given.votes) == set(given.answers)
+
+
+def test_claims_stand_beside_what_files_prove():
+    proofs = {"S2": maturity.Measured(0.5, "1 of 2 tables"), "S1": maturity.Measured(1.0, "all")}
+    table = headlines.claims(maturity.score(MODEL, {"ana": {"S2": "most"}}, measured=proofs))
+    rows = table.set_index("question")[["claimed", "measured", "counted"]]
+    assert rows.loc["S2"].tolist() == ["most", "half", "1 of 2 tables"]
+    assert rows.loc["S1"].tolist() == ["nobody answered", "most", "all"]

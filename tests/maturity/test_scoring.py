@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dataops_lib import maturity
 from dataops_lib.errors import TeamError
 from dataops_lib.maturity import answers as maturity_answers
-from dataops_lib.maturity import model, scoring
+from dataops_lib.maturity import model
 
 MODEL = maturity.load_model()
 IDS = [question.id for question in MODEL.questions]
@@ -274,13 +274,73 @@ def test_answers_are_joined_by_their_median():
     assert maturity.score(MODEL, named(people)).level == 4
 
 
-def test_an_interval_needs_four_people_and_holds_their_score():
-    people = named([everybody(answer) for answer in ("some", "half", "half", "most")])
-    assert scoring.interval(MODEL, dict(list(people.items())[:3])) is None
-    spans = scoring.interval(MODEL, people, draws=60)
-    low, high = spans["ops"]
-    assert low <= maturity.score(MODEL, people).dimensions[3].low <= high
-    assert low < high
+# -- proof
+
+
+def proved(**shares):
+    return {
+        id: maturity.Measured(share, f"{share:.0%} of the tables") for id, share in shares.items()
+    }
+
+
+def test_evidence_that_one_person_shows_is_shown_for_all():
+    shown = {id: {"answer": "most", "evidence": "shown"} for id in up_to(1)}
+    people = named([up_to(1), shown, up_to(1)])
+    assert maturity.score(MODEL, people, strict=True).level == 1
+
+
+def test_what_files_prove_is_evidence_and_no_claim_counts_for_more():
+    shown = {id: {"answer": answer, "evidence": "shown"} for id, answer in up_to(1).items()}
+    bare = shown | {"C2": "most"}
+    assert level(bare, strict=True).level == 1  # two of three in the cell are enough
+    assert level(bare, strict=True, measured=proved(C2=1.0)).level == 1
+    capped = level(shown, strict=True, measured=proved(S1=0.3))
+    assert capped.level == 0
+    (s1,) = [q for q in capped.questions if q.question.id == "S1"]
+    assert (s1.low, s1.claimed, s1.notes) == (0.25, 1.0, ("measured: 30% of the tables",))
+
+
+@pytest.mark.parametrize(
+    ("share", "answer"),
+    [(0.0, "none"), (0.01, "some"), (0.49, "some"), (0.5, "half"), (0.89, "half"), (0.9, "most")],
+)
+def test_a_measured_share_is_the_answer_that_the_model_says(share, answer):
+    assert MODEL.answer_of(share) == answer
+
+
+def test_a_question_that_nobody_answered_is_answered_by_files_that_tell():
+    rest = {id: answer for id, answer in up_to(1).items() if id != "S1"}
+    assert level(rest).level == 0
+    score = level(rest, measured=proved(S1=1.0))
+    assert (score.level, "S1" in score.missing) == (1, False)
+    assert level(rest | {"S1": "none"}, measured=proved(S1=1.0)).level == 0  # they know why
+
+
+def test_the_level_says_how_far_people_go_beyond_the_proof():
+    answers = {"ana": up_to(4)}
+    finding = maturity.judge(
+        maturity.score(MODEL, answers, strict=True), maturity.score(MODEL, answers)
+    )
+    assert finding.evidence.startswith("level 0 of 4 (median 2.0); 4 by what people say")
+
+
+def test_what_was_claimed_and_not_shown_is_to_be_shown_first():
+    step = maturity.next_step(maturity.score(MODEL, {"ana": up_to(4)}, strict=True))
+    assert step.evidence.startswith("C1 is most by what people say, not shown; most is enough")
+    assert step.next_step.startswith("Show: link of the repository")
+
+
+@QUICK
+@given(TEAM, st.dictionaries(st.sampled_from(IDS), st.floats(0, 1)))
+def test_proof_never_raises_a_claim_and_more_proof_never_lowers_the_score(people, shares):
+    answers = named(people)
+    plain = maturity.score(MODEL, answers)
+    some = maturity.score(MODEL, answers, measured=proved(**shares))
+    full = maturity.score(MODEL, answers, measured=proved(**dict.fromkeys(shares, 1.0)))
+    for before, after, best in zip(plain.questions, some.questions, full.questions, strict=True):
+        assert after.low <= best.low
+        if before.state != "missing":
+            assert after.low <= before.low
 
 
 # -- mistakes
