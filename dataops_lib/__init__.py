@@ -10,6 +10,7 @@ wap             Write-Audit-Publish: readers of a table only ever see rows that 
 service_levels  SLIs, SLOs, SLAs and error budgets: what was promised, and how well it was kept
 maturity        The maturity self-assessment: answers, a gate, one next step
 incidents       Incidents on their clocks, and postmortems that say what to change
+runbooks        Runbooks for 3 a.m.: read, judged, executed
 evidence        What a team's own records prove
 onboarding      The first month of somebody new: what is due, and the traces it leaves
 examples        The two example teams, replayed on a simulated clock

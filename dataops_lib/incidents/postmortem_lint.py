@@ -12,7 +12,7 @@ from typing import Any
 from dataops_lib import playbook, yaml_lines
 
 REVIEW_WITHIN = timedelta(hours=48)  # after resolution: the article does not say from when
-_ALLOW = re.compile(r"<!--\s*lint: allow ((?:PM\d\d[ ,]*)+)-->", re.I)
+_ALLOW = re.compile(r"<!--\s*lint: allow ((?:[A-Z]{2}\d\d[ ,]*)+)-->", re.I)
 _COMMENT = re.compile(r"<!--.*?-->")
 
 _ZONE = re.compile(
@@ -31,7 +31,7 @@ _WHY = re.compile(r"^(?P<indent>\s*)(?P<number>\d+)[.)]\s")
 
 
 @dataclass(frozen=True)
-class Problem:
+class Weakness:
     """One weakness: the rule, the line (1-based) it stands on, what is wrong, how to write it."""
 
     rule: str
@@ -73,7 +73,7 @@ def load_rules() -> Mapping[str, Any]:
     return rules
 
 
-def lint(text: str, context: Context | None = None) -> list[Problem]:
+def lint(text: str, context: Context | None = None) -> list[Weakness]:
     """Weaknesses of a postmortem in Markdown, by line.
 
     Rules PM01 to PM16 with their reasons are in `data/playbook/postmortem_rules.yaml`. A rule
@@ -98,11 +98,11 @@ def lint(text: str, context: Context | None = None) -> list[Problem]:
         *_causes(lines, context, rules),
         *_impact(lines),
     ]
-    allowed = _allowed(text)
+    permitted = allowed(text, "PM")
     problems = [
-        Problem(rule, number, message, rules["rules"][rule]["fix"])
+        Weakness(rule, number, message, rules["rules"][rule]["fix"])
         for rule, number, message in found
-        if rule not in allowed.get(number, ()) and rule not in allowed.get(0, ())
+        if rule not in permitted.get(number, ()) and rule not in permitted.get(0, ())
     ]
     return sorted(problems, key=lambda p: (p.line, p.rule, p.message))
 
@@ -130,22 +130,23 @@ def _section(heading: str) -> str:
     return next((name for name, found in patterns if re.search(found, heading, re.I)), "")
 
 
-def _allowed(text: str) -> dict[int, set[str]]:
-    """Rules that a comment allows, by line; 0 is the whole text."""
-    allowed: dict[int, set[str]] = {}
+def allowed(text: str, prefix: str) -> dict[int, set[str]]:
+    """Rules, such as PM05 or RB10, that a comment allows, by line; 0 is the whole text."""
+    permitted: dict[int, set[str]] = {}
     waiting: set[str] = set()
     titled = False
     for number, line in enumerate(text.splitlines(), 1):
-        here = {rule for found in _ALLOW.findall(line) for rule in re.findall(r"PM\d\d", found)}
+        rules = " ".join(_ALLOW.findall(line)).upper()
+        here = set(re.findall(rf"{prefix}\d\d", rules))
         rest = _COMMENT.sub("", line).strip()
         if here and not rest:
-            allowed.setdefault(0, set()).update(set() if titled else here)
+            permitted.setdefault(0, set()).update(set() if titled else here)
             waiting |= here
         elif rest:
             titled = titled or rest.startswith("#")
-            allowed[number] = here | waiting
+            permitted[number] = here | waiting
             waiting = set()
-    return allowed
+    return permitted
 
 
 def _in(lines: list[_Line], *sections: str) -> list[_Line]:
