@@ -96,7 +96,7 @@ def graph(runbook: Runbook, section: Section) -> Graph:
     if any(isinstance(edge.end, Node) and edge.end.place == RERUN for edge in edges):
         edges += _edges(again, again, again)
         own += again
-    return Graph(section.alert or section.title, tuple(own), tuple(edges))
+    return Graph(", ".join(section.alerts) or section.title, tuple(own), tuple(edges))
 
 
 Steps = Sequence[tuple[Node, Step]]

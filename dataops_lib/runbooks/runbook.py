@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
@@ -63,15 +64,19 @@ class Step:
 
 @dataclass(frozen=True)
 class Section:
-    """One heading of level 2 and what stands below it; `alert` is the name in its title."""
+    """One heading of level 2 and what stands below it; `alerts` are the names in its title."""
 
     kind: str
     title: str
     line: int
-    alert: str | None
+    alerts: tuple[str, ...]
     steps: tuple[Step, ...]
     fences: tuple[Fence, ...]
     prose: tuple[tuple[int, str], ...]
+
+    def answers(self, alert: str) -> bool:
+        """Whether a name in the title is that of `alert`."""
+        return any(fnmatchcase(alert, name) for name in self.alerts)
 
 
 @dataclass(frozen=True)
@@ -115,8 +120,8 @@ class Runbook:
         return tuple(name[1].lower() for name in names if name)
 
     def response(self, alert: str) -> Section | None:
-        """The section whose title names `alert`."""
-        return next((s for s in self.responses if s.alert and s.alert == alert), None)
+        """The section whose title names `alert`; a `*` in the title stands for any text."""
+        return next((s for s in self.responses if s.answers(alert)), None)
 
 
 @cache
@@ -216,10 +221,13 @@ def _section_kind(title: str) -> str:
     return next((name for name, form in patterns if re.search(form, title.strip(), re.I)), "")
 
 
-def _alert(title: str) -> str | None:
-    """The alert that a title names, without quotes and code marks."""
+def _alerts(title: str) -> tuple[str, ...]:
+    """The alerts that a title names: those in quotes or code marks, else the whole text."""
     named = re.match(load_rules()["alert_name"], title.strip(), re.I)
-    return named["name"].strip(" \"'`“”") if named else None
+    if not named:
+        return ()
+    quoted = re.findall(r"[\"`“]([^\"`“”]+)[\"`”]", named["name"])
+    return tuple(name.strip() for name in quoted or [named["name"].strip(" '")])
 
 
 def _sections(blocks: Sequence[_Block]) -> Iterator[Section]:
@@ -242,7 +250,7 @@ def _section(blocks: Sequence[_Block]) -> Section:
         kind=head.section if head.level == 2 else "",
         title=title,
         line=head.line,
-        alert=_alert(title),
+        alerts=_alerts(title),
         steps=tuple(_steps(body)) if head.section in ("alerts", "rerun") else (),
         fences=tuple(fence for block in body for fence in block.fences),
         prose=tuple(line for block in body for line in block.lines),

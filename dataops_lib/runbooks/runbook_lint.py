@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dataops_lib.incidents.postmortem_lint import Weakness, allowed
 from dataops_lib.runbooks import commands, paths
 from dataops_lib.runbooks.runbook import Contact, Fence, Runbook, Section, Step, load_rules, read
-from dataops_lib.service_levels import slo
+from dataops_lib.service_levels import objectives
 
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 _FENCED = re.compile(r"^\s*(?:```|~~~)")
@@ -23,14 +24,16 @@ Raised = Iterator[tuple[str, int, str]]
 class Context:
     """What the text itself does not say; None: not known, and nothing is claimed about it.
 
-    `alerts` are the team's alert names, `answered` those that its other runbooks answer, `roles`
-    those who may be called, `exists` whether a relative path leads to a file.
+    `alerts` are the names of alerts that fired, `answered` those of them that other runbooks
+    answer, `subjects` the tables and pipelines that an alert may be about; `roles` may be called;
+    `exists` says whether a relative path leads to a file.
     """
 
     people: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     alerts: tuple[str, ...] | None = None
     answered: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
     as_of: date | None = None
     exists: Callable[[str], bool] | None = None
 
@@ -45,7 +48,7 @@ def lint(text: str, context: Context | None = None) -> list[Weakness]:
     --------
     >>> weak = lint("# R\\n\\n## Alert response: t FAILED\\n\\n1. Simply check the log.")
     >>> sorted({weakness.rule for weakness in weak})
-    ['RB01', 'RB02', 'RB08', 'RB16', 'RB17']
+    ['RB01', 'RB02', 'RB16', 'RB17']
     """
     context, runbook, rules = context or Context(), read(text), load_rules()
     raised = [
@@ -130,7 +133,7 @@ def _promise(text: str, line: int) -> Raised:
         yield "RB05", line, f'a time without a zone: "{text}"'
     else:
         try:
-            slo.parse(text)
+            objectives.parse(text)
         except ValueError:
             yield "RB05", line, f'not a promise that can be measured: "{text}"'
 
@@ -138,12 +141,13 @@ def _promise(text: str, line: int) -> Raised:
 def _alerts(runbook: Runbook, context: Context) -> Raised:
     if context.alerts is None:
         return
-    answered = {section.alert for section in runbook.responses if section.alert}
     for section in runbook.responses:
-        if section.alert and section.alert not in context.alerts:
-            yield "RB06", section.line, f'no alert is called "{section.alert}"'
+        for name in section.alerts:
+            fired = any(fnmatchcase(alert, name) for alert in context.alerts)
+            if not fired and not name.startswith(context.subjects or " "):
+                yield "RB06", section.line, f'no alert is called "{name}"'
     for alert in context.alerts:
-        if alert not in answered and alert not in context.answered:
+        if not runbook.response(alert) and alert not in context.answered:
             yield "RB06", 1, f'nothing answers the alert "{alert}"'
 
 

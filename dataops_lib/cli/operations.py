@@ -1,0 +1,187 @@
+"""`dataops lint`, `rerun`, `drill` and `postmortem`: what somebody on call runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataops_lib.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from dataops_lib.incidents.postmortem_lint import Weakness
+
+TeamsDir = Annotated[
+    Path | None,
+    typer.Option("--teams-dir", help="Folder of team folders; default: data/teams of the clone."),
+]
+FORMATS = ("text", "json", "sarif", "github")
+KINDS = ("auto", "runbook", "postmortem")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `dataops`."""
+    app.command()(lint)
+
+
+def lint(
+    files: Annotated[list[str], typer.Argument(help="Markdown files or folders; - is stdin.")],
+    kind: Annotated[str, typer.Option(help="auto, runbook or postmortem.")] = "auto",
+    output: Annotated[str, typer.Option("--format", help="text, json, sarif or github.")] = "text",
+    team: Annotated[
+        str | None, typer.Option(help="The team that they are of: its roster, roles and alerts.")
+    ] = None,
+    teams_dir: TeamsDir = None,
+) -> None:
+    """Say what makes runbooks and postmortems weak; exit code 1 if anything does."""
+    if output not in FORMATS:
+        raise UsageError(f"--format is {output!r}, but must be one of {', '.join(FORMATS)}")
+    if kind not in KINDS:
+        raise UsageError(f"--kind is {kind!r}, but must be one of {', '.join(KINDS)}")
+    texts = dict(_text(path) for name in files for path in _paths(name))
+    lints = _lints(team, teams_dir, texts)
+    weak = [
+        (file, weakness)
+        for file, text in texts.items()
+        for weakness in lints[_kind(file, text) if kind == "auto" else kind](file, text)
+    ]
+    typer.echo(_written(weak, len(texts), output), nl=False)
+    if weak:
+        raise typer.Exit(1)
+
+
+def _paths(name: str) -> list[str]:
+    if name != "-" and Path(name).is_dir():
+        inside = sorted(str(path) for path in Path(name).rglob("*.md"))
+        if not inside:
+            raise UsageError(f"{name}: no Markdown file (*.md) stands in this folder")
+        return inside
+    return [name]
+
+
+def _text(name: str) -> tuple[str, str]:
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+    try:
+        return name, content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{name}:{number}: is not UTF-8 text. Fix: save it as UTF-8") from None
+
+
+def _kind(name: str, text: str) -> str:
+    """A postmortem says so in its folder, name or title; anything else is a runbook."""
+    title = next((line for line in text.splitlines() if line.startswith("# ")), "")
+    place = Path(name).parent.name.lower() in ("postmortems", "postmortem", "incidents")
+    said = re.search(r"post[- _]?mortem|\bincident\b", f"{Path(name).name} {title}", re.I)
+    return "postmortem" if place or said else "runbook"
+
+
+def _lints(team: str | None, root: Path | None, texts: dict[str, str]) -> dict[str, Any]:
+    """How each kind is judged; with a team, by its roster and alerts."""
+    from dataops_lib import runbooks
+    from dataops_lib.incidents import postmortem_lint
+
+    if team is None:
+        return {
+            "runbook": lambda file, text: runbooks.lint(text, _beside(file)),
+            "postmortem": lambda file, text: postmortem_lint.lint(text),
+        }
+    from dataops_lib import teams
+    from dataops_lib.runbooks import coverage
+
+    ours = teams.load(team, root=root)
+    given = coverage.texts(ours.folder) | {Path(f).name: text for f, text in texts.items()}
+    names = tuple(person.name for person in ours.people)
+    roles = tuple({person.role: None for person in ours.people})
+    about = postmortem_lint.Context(names, roles)
+    return {
+        "runbook": lambda file, text: runbooks.lint(
+            text, coverage.context(ours, Path(file).name, given)
+        ),
+        "postmortem": lambda file, text: postmortem_lint.lint(text, about),
+    }
+
+
+def _beside(file: str) -> Any:
+    """Without a team only the files beside a runbook are known."""
+    from dataops_lib import runbooks
+
+    if file == "-":
+        return None
+    return runbooks.Context(exists=lambda path: (Path(file).parent / path).exists())
+
+
+def _written(weak: list[tuple[str, Weakness]], count: int, output: str) -> str:
+    if output == "json":
+        rows = [
+            {"file": file, "line": w.line, "rule": w.rule, "message": w.message, "fix": w.fix}
+            for file, w in weak
+        ]
+        return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    if output == "sarif":
+        return json.dumps(_sarif(weak), indent=1, ensure_ascii=False) + "\n"
+    if output == "github":
+        return "".join(_annotation(file, w) + "\n" for file, w in weak)
+    lines = [f"{file}:{w.line}: {w.rule} {w.message}. Fix: {w.fix}" for file, w in weak]
+    files = f"{count} file{'' if count == 1 else 's'}"
+    lines.append(f"{len(weak)} weaknesses in {files}" if weak else f"{files}: no weaknesses found")
+    return "\n".join(lines) + "\n"
+
+
+def _annotation(file: str, weakness: Weakness) -> str:
+    """A workflow command of GitHub Actions; its own marks in the text are escaped."""
+
+    def escaped(text: str, more: str = "") -> str:
+        for mark in f"%\r\n{more}":
+            text = text.replace(mark, f"%{ord(mark):02X}")
+        return text
+
+    place = f"file={escaped(file, ':,')},line={weakness.line},title={weakness.rule}"
+    return f"::warning {place}::{escaped(f'{weakness.message}. Fix: {weakness.fix}')}"
+
+
+def _sarif(weak: list[tuple[str, Weakness]]) -> dict[str, Any]:
+    from dataops_lib.incidents import postmortem_lint
+    from dataops_lib.runbooks import runbook
+
+    known = {**postmortem_lint.load_rules()["rules"], **runbook.load_rules()["rules"]}
+    used = sorted({w.rule for _, w in weak})
+    rules = [
+        {
+            "id": rule,
+            "shortDescription": {"text": str(known[rule]["name"])},
+            "fullDescription": {"text": str(known[rule]["why"])},
+            "help": {"text": str(known[rule]["fix"])},
+        }
+        for rule in used
+    ]
+    results = [
+        {
+            "ruleId": w.rule,
+            "ruleIndex": used.index(w.rule),
+            "level": "warning",
+            "message": {"text": f"{w.message}. {w.fix}"},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": Path(file).as_posix()},
+                        "region": {"startLine": w.line},
+                    }
+                }
+            ],
+        }
+        for file, w in weak
+    ]
+    driver = {"name": "dataops lint", "rules": rules}
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results}],
+    }
