@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from dataops_lib import weekdays
 from dataops_lib.service_levels.freshness import content_freshness as content_freshness
 from dataops_lib.service_levels.freshness import freshness as freshness
 from dataops_lib.service_levels.measurements import Measurement
@@ -95,10 +96,7 @@ def completeness_of(
     return completeness(int(filled.to_numpy().sum()), int(filled.size))
 
 
-WEEKDAY_DAYS = 56  # 8 weeks: level changes are learned, seasons forgotten
-WEEKDAY_MINIMUM = 4  # points; below, a median says nothing
-SCALE_FLOOR = float(np.log(1.05))  # 5 %: a quiet history must not turn ripples into alarms
-LIMITS = {"weekday": 5.0, "zscore": 3.0, "zscore-with-today": 3.0}
+LIMITS = {"weekday": weekdays.LIMIT, "zscore": 3.0, "zscore-with-today": 3.0}
 
 
 def volume(
@@ -114,8 +112,8 @@ def volume(
     ----------
     daily_counts : columns day and rows (a Series by day works too); NaN is not known, not 0.
     method : "weekday" takes log(rows / median of the same weekday, 8 weeks back) in robust
-        standard deviations, leaving flagged days and `holidays` out of its history; zero rows is
-        a rule, not a score. "zscore" is the article's, against the 7 days before;
+        standard deviations, as `weekdays.series` says. "zscore" is the article's, against the 7
+        days before;
         "zscore-with-today" has today among its 7 days and so cannot exceed 6/sqrt(7) = 2.27.
     limit : size of the score that fails; 5 for weekday, 3 otherwise.
 
@@ -128,26 +126,26 @@ def volume(
     if method not in LIMITS:
         raise ValueError(f"method {method!r} is not known; use one of {', '.join(LIMITS)}")
     bound = LIMITS[method] if limit is None else limit
-    counts, off = _counts(daily_counts), set(holidays)
-    seen: list[tuple[date, float]] = []
-    scored: list[_Row] = []
-    for day, rows in zip(counts["day"], counts["rows"].astype(float), strict=True):
-        if method == "weekday":
-            alike = [c for then, c in seen if (day - then).days in range(7, WEEKDAY_DAYS + 1, 7)]
-            row = _weekday_score(rows, np.array(alike), bound)
-        else:
-            week = [*seen, (day, rows)][-7:] if method == "zscore-with-today" else seen[-7:]
-            row = _z_score(rows, np.array([count for _, count in week]), bound)
-        if day in off:
-            row = (row[0], "unknown", row[2], row[3], "holiday")
-        if method != "weekday" or (rows > 0 and row[1] != "fail" and day not in off):
-            seen = [*seen[1 - WEEKDAY_DAYS :], (day, rows)]  # flagged days teach nothing
-        scored.append(row)
+    counts = _counts(daily_counts)
+    days = list(zip(counts["day"], counts["rows"].astype(float), strict=True))
+    scored: list[_Row]
+    if method == "weekday":
+        judged = weekdays.series(days, limit=bound, holidays=set(holidays))
+        scored = [(j.score, j.verdict, j.usual, j.observations, j.why) for j in judged]
+    else:
+        own = method == "zscore-with-today"
+        weeks = (days[max(0, n - 7 + own) : n + own] for n in range(len(days)))
+        scored = [
+            _z_score(rows, np.array([count for _, count in week]), bound)
+            for (_, rows), week in zip(days, weeks, strict=True)
+        ]
     columns = ["score", "verdict", "expected_rows", "observations", "why"]
-    return pd.concat([counts, pd.DataFrame(scored, columns=columns)], axis=1)
+    frame = pd.DataFrame(scored, columns=columns)
+    numbers = frame.astype({"score": float, "expected_rows": float})
+    return pd.concat([counts, numbers], axis=1)
 
 
-_Row = tuple[float, str, float, int, str]
+_Row = tuple[float | None, str, float | None, int, str]
 
 
 def _counts(daily: pd.DataFrame | pd.Series) -> pd.DataFrame:
@@ -155,21 +153,6 @@ def _counts(daily: pd.DataFrame | pd.Series) -> pd.DataFrame:
         daily = pd.DataFrame({"day": daily.index, "rows": daily.to_numpy()})
     table = daily[["day", "rows"]].assign(day=pd.to_datetime(daily["day"]).dt.date)
     return table.sort_values("day", ignore_index=True)
-
-
-def _weekday_score(rows: float, history: np.ndarray, bound: float) -> _Row:
-    n = len(history)
-    middle = float(np.median(history)) if n else np.nan
-    if np.isnan(rows):
-        return (np.nan, "unknown", middle, n, "no count")
-    if rows <= 0:
-        return (np.nan, "fail", middle, n, "zero rows")
-    if n < WEEKDAY_MINIMUM:
-        return (np.nan, "unknown", middle, n, f"{n} of {WEEKDAY_MINIMUM} same weekdays seen")
-    logs = np.log(history)
-    spread = 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
-    score = float(np.log(rows) - np.median(logs)) / max(spread, SCALE_FLOOR)
-    return (score, "fail" if abs(score) > bound else "ok", middle, n, "")
 
 
 def _z_score(rows: float, history: np.ndarray, bound: float) -> _Row:
