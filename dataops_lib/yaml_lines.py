@@ -6,12 +6,13 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
 
 from dataops_lib.errors import Problem, TeamError
@@ -19,7 +20,10 @@ from dataops_lib.errors import Problem, TeamError
 Path = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 MAX_CHARACTERS = 1_000_000  # a person wrote it; more takes minutes to read
+MAX_NODES = 60_000  # keys and values as written: about 10 s of reading
 MAX_VALUES = 100_000  # aliases can multiply a few lines into more than fits in memory
+MAX_DEPTH = 60  # values inside of values
+MAX_NUMBER = 10**18  # more than any count of rows, bytes or seconds
 
 
 @dataclass(frozen=True)
@@ -59,48 +63,108 @@ def loads(text: str, file: str) -> Located:
         message = f"has {len(text):,} characters, the limit is {MAX_CHARACTERS:,}"
         raise TeamError([Problem(file, None, "", message, "keep data out of YAML files")])
     try:
-        node = YAML(typ="rt").load(text)
-        lines = dict(islice(_lines(node, ()), MAX_VALUES))
-    except MarkedYAMLError as error:
+        _check_size(text, file)
+        node = _reader().load(text)
+        values = _Values(file)
+        data = values.plain(node, (), None)
+    except (MarkedYAMLError, yaml.MarkedYAMLError) as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         message = re.split(r" with value |(?<=alias) |\n", error.problem or "is not YAML")[0]
         fix = "compare the indentation, quotes and repeated keys around this line with the template"
         raise TeamError([Problem(file, line, "", message, fix)]) from None
-    except Exception as error:  # ruamel lets through whatever a tag, a date or the nesting raises
+    except TeamError:
+        raise
+    except Exception as error:  # ruamel lets through whatever a tag or the nesting raises
         message = f"cannot be read as YAML ({type(error).__name__})"
-        fix = "correct dates that do not exist, tags, and brackets that never close"
+        fix = "correct tags, and characters that are no text"
         raise TeamError([Problem(file, None, "", message, fix)]) from None
-    if len(lines) == MAX_VALUES:
-        fix = "write lists out instead of repeating them by alias, and not inside of each other"
-        raise TeamError([Problem(file, None, "", f"has {MAX_VALUES:,} values or more", fix)])
-    return Located(file, _plain(node), lines)
+    if values.problems:
+        raise TeamError(values.problems)
+    return Located(file, data, values.lines)
 
 
-def _plain(node: Any) -> Any:
-    if isinstance(node, TaggedScalar):
-        node = node.value
-    if isinstance(node, str):  # "\ud83d\ude00" is one character that JSON wrote as two
-        return str(node).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(node, CommentedMap):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
-    for kind in (bool, int, float):  # ruamel's scalars are subclasses that keep their format
-        if isinstance(node, kind):
-            return kind(node)
-    return node
+class _Constructor(RoundTripConstructor):
+    """Says where the date or number stands that cannot be one."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, OverflowError):
+            message = "is not a date or number that exists"
+            raise ConstructorError(None, None, message, node.start_mark) from None
 
 
-def _lines(node: Any, path: Path) -> Iterator[tuple[Path, int]]:
-    if isinstance(node, CommentedMap):
-        for key, value in node.items():
-            if key in (node.lc.data or {}):  # not so for what `<<` merged in
-                yield (*path, str(key)), node.lc.key(key)[0] + 1
-            yield from _lines(value, (*path, str(key)))
-    elif isinstance(node, CommentedSeq):
-        for index, value in enumerate(node):
-            yield (*path, index), node.lc.item(index)[0] + 1
-            yield from _lines(value, (*path, index))
+def _reader() -> YAML:
+    reader = YAML(typ="rt")
+    reader.Constructor = _Constructor
+    return reader
+
+
+def _check_size(text: str, file: str) -> None:
+    """Refuse what would take long to read, with a parser in C that counts and keeps nothing."""
+    depth = 0
+    halves = re.sub(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}", r"\\u0041", text)  # as JSON writes emoji
+    for number, event in enumerate(yaml.parse(halves, Loader=yaml.CLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or number > MAX_NODES:
+            limit = f"{MAX_DEPTH} levels" if depth > MAX_DEPTH else f"{MAX_NODES:,} values"
+            fix = "close brackets and write lists flat; keep data out of YAML files"
+            line = event.start_mark.line + 1
+            raise TeamError([Problem(file, line, "", f"has more than {limit}", fix)])
+
+
+class _Values:
+    """Plain values of a document, their lines, and what in it is out of bounds."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.lines: dict[Path, int] = {}
+        self.problems: list[Problem] = []
+        self.characters = 0
+        self.count = 0
+
+    def plain(self, node: Any, path: Path, line: int | None) -> Any:
+        """`node` without ruamel's classes; a value that is out of bounds becomes None."""
+        self.count += 1
+        if isinstance(node, TaggedScalar):
+            node = node.value
+        if isinstance(node, str):
+            self.characters += len(node)
+        if self.count > MAX_VALUES or self.characters > 2 * MAX_CHARACTERS:
+            fix = "write lists out instead of repeating them by alias"
+            message = f"has {MAX_VALUES:,} values or more, or texts too long, once aliases are read"
+            raise TeamError([Problem(self.file, line, "", message, fix)])
+        if isinstance(node, str):  # "\ud83d\ude00" is one character that JSON wrote as two
+            return str(node).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if isinstance(node, CommentedMap):
+            own = node.lc.data or {}  # not so for what `<<` merged in
+            return {
+                str(key): self._at((*path, str(key)), value, node.lc.key(key)[0] + 1)
+                if key in own
+                else self.plain(value, (*path, str(key)), line)
+                for key, value in node.items()
+            }
+        if isinstance(node, CommentedSeq):
+            places = range(len(node))
+            return [self._at((*path, n), node[n], node.lc.item(n)[0] + 1) for n in places]
+        for kind in (bool, int, float):  # ruamel's scalars are subclasses that keep their format
+            if isinstance(node, kind):
+                return self._number(kind(node), path, line)
+        return node
+
+    def _at(self, path: Path, value: Any, line: int) -> Any:
+        self.lines[path] = line
+        return self.plain(value, path, line)
+
+    def _number(self, value: float, path: Path, line: int | None) -> Any:
+        if abs(value) <= MAX_NUMBER:
+            return value
+        field = ".".join(map(str, path))
+        message = "is a number beyond 10^18, infinite, or none"
+        fix = "write a smaller number; text stands in quotes"
+        self.problems.append(Problem(self.file, line, field, message, fix))
+        return None
 
 
 def validate(model: type[Model], located: Located) -> Model:
@@ -124,15 +188,15 @@ def _explained(detail: Any, model: type[BaseModel], located: Located) -> Problem
     if detail["type"] == "missing":
         return located.problem(path, "is missing", f"add `{name}:`; data/README.md describes it")
     if detail["type"] == "extra_forbidden":
-        known = [key for kind in _models(model) for key in kind.model_fields]
-        near = difflib.get_close_matches(name, known, n=1)
+        fields = [key for kind in _models(model) for key in kind.model_fields]
+        near = difflib.get_close_matches(name, fields, n=1)
         fix = f"write `{near[0]}`" if near else "remove it; data/README.md lists the known fields"
         return located.problem(path, "is not a known field", fix)
     message = detail["msg"].removeprefix("Value error, ")
-    given = detail["input"]
-    shown = repr(given) if isinstance(given, str) else str(given)
+    value = detail["input"]
+    shown = repr(value) if isinstance(value, str) else str(value)
     public = path and path[0] != "catalog"  # where passwords stand, nothing is repeated
-    if public and len(shown) <= 60 and not isinstance(given, dict | list):
+    if public and len(shown) <= 60 and not isinstance(value, dict | list):
         message = f"is {shown}: {message[:1].lower()}{message[1:]}"
     return located.problem(path, message, "data/README.md shows the form of this field")
 

@@ -48,7 +48,7 @@ def test_what_is_missing_gets_the_line_of_its_nearest_parent():
 
 @given(
     st.recursive(
-        st.integers() | st.booleans() | st.text("abc xyz", max_size=5),
+        st.integers(-(10**18), 10**18) | st.booleans() | st.text("abc xyz", max_size=5),
         lambda inner: (
             st.lists(inner, max_size=3) | st.dictionaries(st.text("abcde", min_size=1), inner)
         ),
@@ -107,7 +107,7 @@ def test_a_character_that_json_writes_as_two_is_one():
         ('a: "open\n', 1, ""),
         ("a: 1\n---\nb: 2\n", 2, "another document"),
         ("a: *nowhere\n", 1, "undefined alias"),
-        ("a: b: c\n", 1, "mapping values are not allowed here"),
+        ("a: b: c\n", 1, "mapping values are not allowed"),
     ],
 )
 def test_what_is_not_yaml_is_told_with_its_line(text, line, message):
@@ -147,6 +147,28 @@ def test_aliases_cannot_multiply_into_more_than_fits_in_memory():
     levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     problem = problem_of("a0: &a0 [x]\n" + "\n".join(levels))
     assert "values or more" in problem.message
+
+
+def test_a_long_text_that_is_repeated_by_alias_takes_no_memory():
+    text = f'b: &b "{"x" * 500_000}"\nl: [{"*b," * 50_000}*b]\n'
+    assert "texts too long, once aliases are read" in problem_of(text).message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb: {c: 0x" + "f" * 5000 + "}\n", "x.yaml:2: b.c: is a number beyond 10^18"),
+        ("a: .inf\n", "x.yaml:1: a: is a number beyond 10^18"),
+        ("a: 1\nb: 1e999\n", "x.yaml:2: b: is a number beyond 10^18"),
+        ("a: 1\nb: 2026-02-30\n", "x.yaml:2: is not a date or number that exists"),
+        ("a: 1\nb: " + "9" * 5000 + "\n", "x.yaml:2: is not a date or number that exists"),
+        ("a:\n" + "[" * 100_000, "x.yaml:2: has more than 60 levels"),
+        ("a:\n" + "- 1\n" * 100_000, "has more than 60,000 values"),
+    ],
+    ids=["hex", "infinite", "exponent", "date", "digits", "depth", "length"],
+)
+def test_numbers_dates_and_depths_have_bounds_and_the_line_is_told(text, said):
+    assert said in "\n".join(map(str, problems_of(text)))
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
 from dataops_lib.errors import Problem, TeamError
+from dataops_lib.files import contents
+
+
+MAX_MODELS = 5_000
+MAX_SQL = 200_000  # bytes of one model
+DIALECTS = ("duckdb", "snowflake", "bigquery", "databricks", "postgres", "redshift", "tsql")
 
 
 def models(pipelines: Path) -> dict[str, Path]:
@@ -18,7 +30,9 @@ def models(pipelines: Path) -> dict[str, Path]:
 
 
 def read(pipelines: Path) -> dict[str, tuple[str, ...]]:
-    """Inputs of each model, parsed by DuckDB; a model that nothing builds is a source.
+    """Inputs of each model, parsed by sqlglot; a model that nothing builds is a source.
+
+    An input that is a model has the model's name, whatever its case and schema are in the SQL.
 
     Raises
     ------
@@ -26,73 +40,133 @@ def read(pipelines: Path) -> dict[str, tuple[str, ...]]:
         For each model that is not exactly one SELECT, for two models of one name, and for models
         that need each other.
     """
-    found: dict[str, tuple[str, ...]] = {}
+    tables: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
-    for path in sorted(pipelines.glob("*/*.sql")):
+    paths = sorted(islice(pipelines.glob("*/*.sql"), MAX_MODELS + 1))
+    if len(paths) > MAX_MODELS:
+        fix = "keep the models of one team in its folder"
+        message = f"holds more than {MAX_MODELS:,} models"
+        raise TeamError([Problem(pipelines.name, None, "", message, fix)])
+    for path in paths:
         name, place = path.stem, f"{pipelines.name}/{path.parent.name}/{path.name}"
-        if name in found:
+        if name in tables:
             fix = "rename one; a model is known by the name of its file"
             problems.append(Problem(place, None, "", f"there are two models {name!r}", fix))
         try:
-            found[name] = inputs(path.read_text(encoding="utf-8"))
+            sql = contents(path, within=pipelines.parent, limit=MAX_SQL).decode("utf-8")
+            tables[name] = inputs(sql.removeprefix("\ufeff"))
         except OSError as error:
             fix = "a model is a readable text file"
             problems.append(Problem(place, None, "", f"cannot be read ({error.strerror})", fix))
         except ValueError as error:
-            fix = "a model is one SELECT in DuckDB's SQL"
+            fix = "a model is one SELECT; of dbt's models give the compiled ones"
             problems.append(Problem(place, None, "", str(error), fix))
+    built = {name.lower(): name for name in tables}
+    lineage = {
+        name: tuple(sorted({_model_of(table, built) for table in read_from}))
+        for name, read_from in tables.items()
+    }
     try:
-        order(found)
+        order(lineage)
     except CycleError as error:
-        circle = " -> ".join(error.args[1])
+        names = error.args[1]
+        circle = " -> ".join(names[:10] + (["..."] if len(names) > 10 else []))
         fix = "break the circle; a table cannot be built from itself"
         problems.append(Problem(pipelines.name, None, "", f"models need each other: {circle}", fix))
     if problems:
         raise TeamError(problems)
-    return found
+    return lineage
 
 
-@lru_cache(maxsize=1000)  # every load of a team asks for the same few texts
+def _model_of(table: str, built: Mapping[str, str]) -> str:
+    """The model that builds `table`: of its whole name, or of its last parts."""
+    parts = table.lower().split(".")
+    names = (".".join(parts[first:]) for first in range(len(parts)))
+    return next((built[name] for name in names if name in built), table)
+
+
+@lru_cache(maxsize=MAX_MODELS)  # every load of a team asks for the same texts
 def inputs(sql: str) -> tuple[str, ...]:
-    """Tables that one SELECT reads, without its own WITH names, sorted.
+    """Tables and files that one SELECT reads, without its own WITH names, sorted.
 
     Raises
     ------
     ValueError
-        If the text is not one SELECT.
+        If the text is not one SELECT of any engine in `DIALECTS`.
 
     Examples
     --------
     >>> inputs("WITH x AS (SELECT * FROM raw.orders) SELECT * FROM x JOIN fct_orders USING (id)")
     ('fct_orders', 'raw.orders')
+    >>> inputs("WITH orders AS (SELECT * FROM orders) FROM orders")
+    ('orders',)
     """
-    import duckdb
-
-    with duckdb.connect() as connection:
-        row = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
-    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True, "error_message": "empty"}
-    if tree["error"]:
-        raise ValueError(f"is not one SELECT: {tree['error_message']}")
-    if len(tree["statements"]) != 1:
-        raise ValueError(f"holds {len(tree['statements'])} statements")
-    nodes = list(_nodes(tree))
-    named = {entry["key"] for node in nodes for entry in node.get("cte_map", {}).get("map", ())}
-    tables = {
-        ".".join(part for part in (node["schema_name"], node["table_name"]) if part)
-        for node in nodes
-        if node.get("type") == "BASE_TABLE"
-    }
-    return tuple(sorted(tables - named))
+    try:
+        return tuple(sorted(set(_tables(_select(sql), frozenset()))))
+    except RecursionError:
+        raise ValueError("is not one SELECT: it is nested too deeply") from None
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from _nodes(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _nodes(value)
+def _select(sql: str) -> exp.Expression:
+    """The tree of one SELECT, in the first dialect that can read it."""
+    reason = ""
+    for dialect in DIALECTS:
+        try:
+            statements = sqlglot.parse(sql, read=dialect, error_level=sqlglot.ErrorLevel.IMMEDIATE)
+        except SqlglotError as error:
+            reason = reason or str(error).splitlines()[0].removesuffix(".")
+            continue
+        trees = [tree for tree in statements if tree is not None]
+        if len(trees) != 1:
+            raise ValueError(f"holds {len(trees)} statements")
+        if isinstance(trees[0], exp.Query | exp.Pivot | exp.Values):
+            return trees[0]
+        reason = reason or f"it is {trees[0].key.upper()}"
+    if re.search(r"\{[{%]", sql):
+        reason = "it holds Jinja; give what the tool compiled from it"
+    raise ValueError(f"is not one SELECT: {reason[:200]}")
+
+
+def _tables(node: exp.Expression, hidden: frozenset[str]) -> Iterator[str]:
+    """Names of what `node` reads, except names in `hidden`, which a WITH around it gives."""
+    parts = [part for value in node.args.values() for part in _expressions(value)]
+    for clause in parts:
+        if isinstance(clause, exp.With):
+            for query in clause.expressions:
+                name = query.alias.lower()
+                within = hidden | {name} if clause.args.get("recursive") else hidden
+                yield from _tables(query.this, within)
+                hidden |= {name}
+    if isinstance(node, exp.Table):
+        yield from _named(node, hidden)
+    for part in parts:
+        if not isinstance(part, exp.With):
+            yield from _tables(part, hidden)
+
+
+def _named(table: exp.Table, hidden: frozenset[str]) -> Iterator[str]:
+    """The name of one table, or the files that a function such as read_parquet reads."""
+    if isinstance(table.this, exp.Identifier):
+        name = ".".join(part.name for part in table.parts)
+        if name.lower() not in hidden:
+            yield name
+    elif isinstance(table.this, exp.Func) and _READS.search(table.this.sql("duckdb")):
+        texts = table.this.find_all(exp.Literal)
+        yield from (text.this for text in texts if text.is_string and not _is_option(text))
+
+
+_READS = re.compile(r"^(read_\w+|\w+_scan|glob)\(", re.IGNORECASE)
+
+
+def _is_option(text: exp.Literal) -> bool:
+    return text.find_ancestor(exp.PropertyEQ, exp.EQ) is not None
+
+
+def _expressions(value: Any) -> Iterator[exp.Expression]:
+    if isinstance(value, exp.Expression):
+        yield value
+    elif isinstance(value, list):
+        yield from (part for part in value if isinstance(part, exp.Expression))
 
 
 def order(lineage: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -121,12 +195,15 @@ def downstream(lineage: Mapping[str, tuple[str, ...]], name: str) -> tuple[str, 
     >>> downstream({"stg": ("raw",), "fct": ("stg",), "other": ()}, "raw")
     ('stg', 'fct')
     """
-    reached: list[str] = []
-    waiting = [name]
+    built: dict[str, list[str]] = {}
+    for model in sorted(lineage):
+        for table in lineage[model]:
+            built.setdefault(table, []).append(model)
+    reached: dict[str, None] = {}  # a set that keeps its order
+    waiting = deque([name])
     while waiting:
-        current = waiting.pop(0)
-        for model in sorted(lineage):
-            if current in lineage[model] and model not in reached:
-                reached.append(model)
+        for model in built.get(waiting.popleft(), ()):
+            if model not in reached:
+                reached[model] = None
                 waiting.append(model)
     return tuple(reached)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pandas as pd
 from dataops_lib import maturity, yaml_lines
 from dataops_lib.contracts import contract
 from dataops_lib.errors import Problem, TeamError
+from dataops_lib.files import contents
 from dataops_lib.maturity import answers
 from dataops_lib.service_levels import objectives, slo
 from dataops_lib.teams import history, lineage
@@ -53,15 +55,14 @@ class Files:
 
     def take(self, name: str, read: Callable[..., Value], base: Path | None = None) -> Value | None:
         """What `read(text, file=name)` gives; None when the file is absent or wrong."""
-        path = (base or self.folder) / name
-        if not path.exists():
+        folder = base or self.folder
+        path = folder / name
+        if not os.path.lexists(path):
             self.absent += [name] if name not in WHEN_NEEDED else []
             return None
         fix = "make it a readable text file in UTF-8"
         try:
-            if not path.is_file():  # a pipe would be waited for without end
-                raise OSError(0, "it is not a file")
-            content = path.read_bytes()
+            content = contents(path, within=folder)
             text = content.decode("utf-8").replace("\r\n", "\n")
         except UnicodeDecodeError as error:
             message = f"is not UTF-8 (byte {error.start})"
@@ -77,9 +78,10 @@ class Files:
         self, name: str, columns: Sequence[history.Column], base: Path | None = None
     ) -> pd.DataFrame | None:
         """A history from `name`.csv, or from `name`.parquet with the same columns."""
-        path = (base or self.folder) / f"{name}.parquet"
+        folder = base or self.folder
+        path = folder / f"{name}.parquet"
         read = partial(history.loads, columns=columns)
-        if not path.exists():
+        if not os.path.lexists(path):
             return self.take(f"{name}.csv", read, base)
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
@@ -91,7 +93,7 @@ class Files:
             self.problems.append(beside)
             return None
         try:
-            content = path.read_bytes()
+            content = contents(path, within=folder)
             arrow_csv.write_csv(parquet.read_table(io.BytesIO(content)), text := io.BytesIO())
         except (pa.ArrowException, OSError) as error:
             message = f"cannot be read as a Parquet table ({type(error).__name__})"

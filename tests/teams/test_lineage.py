@@ -1,5 +1,6 @@
 """Lineage is what the SELECTs say, parsed by the engine that runs them."""
 
+import time
 from graphlib import CycleError
 
 import pytest
@@ -38,7 +39,17 @@ def problems_of(pipelines):
         ("WITH x AS (SELECT * FROM a), y AS (FROM x) SELECT * FROM y, b", ("a", "b")),
         ("SELECT * FROM a UNION ALL SELECT * FROM b", ("a", "b")),
         ("SELECT * FROM 'file.parquet'", ("file.parquet",)),
-        ("SELECT * FROM read_parquet('a.parquet')", ()),
+        ("SELECT * FROM read_parquet('a.parquet')", ("a.parquet",)),
+        ("FROM read_csv(['a.csv', 'b.csv'], delim = ';')", ("a.csv", "b.csv")),
+        ("FROM range(5)", ()),
+        ("WITH a AS (SELECT * FROM a) SELECT * FROM a", ("a",)),
+        ("WITH x AS (FROM a) SELECT * FROM X JOIN B USING (id)", ("B", "a")),
+        ("WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT * FROM r) FROM r", ()),
+        ("SELECT * FROM (WITH x AS (FROM a) FROM x), x", ("a", "x")),
+        ('SELECT * FROM "db"."marts"."a"', ("db.marts.a",)),
+        ("SELECT TOP 5 * FROM [dbo].[a]", ("dbo.a",)),
+        ("SELECT * FROM `p.d.a`", ("p.d.a",)),
+        ("SELECT a.x:y::string FROM a, LATERAL FLATTEN(input => a.z)", ("a",)),
         ('SELECT * FROM "odd name"', ("odd name",)),
         ("SELECT * FROM a -- JOIN b\n", ("a",)),
         ("SELECT 'FROM b' FROM a;", ("a",)),
@@ -98,6 +109,38 @@ def test_all_mistakes_of_all_models_are_told_at_once_with_their_files(tmp_path):
     assert [problem.file for problem in found] == ["pipelines/p/a.sql", "pipelines/p/b.sql"]
     assert "is not one SELECT" in found[0].message
     assert "holds 2 statements" in found[1].message
+
+
+def test_an_input_is_the_model_of_its_name_whatever_its_case_and_schema(tmp_path):
+    pipelines = folder(tmp_path, p__stg="FROM raw.x", p__fct='FROM "DB"."Marts"."STG", stg.y')
+    assert lineage.read(pipelines) == {"stg": ("raw.x",), "fct": ("stg", "stg.y")}
+
+
+def test_jinja_is_named_with_what_to_give_in_its_place(tmp_path):
+    (found,) = problems_of(folder(tmp_path, p__a="SELECT * FROM {{ ref('b') }} {% if x %}"))
+    assert "it holds Jinja; give what the tool compiled" in found.message
+
+
+def test_1500_chained_models_are_read_and_followed_in_seconds(tmp_path):
+    names = [f"m{number}" for number in range(1500)]
+    chain = {f"p__{name}": f"FROM m{n - 1}" for n, name in enumerate(names) if n}
+    started = time.monotonic()
+    found = lineage.read(folder(tmp_path, **chain))
+    assert lineage.downstream(found, "m0") == tuple(names[1:])
+    assert time.monotonic() - started < 10
+
+
+def test_a_select_that_is_nested_too_deeply_is_a_problem(tmp_path):
+    (found,) = problems_of(folder(tmp_path, p__a="SELECT " + "(" * 5000 + "1" + ")" * 5000))
+    assert "nested too deeply" in found.message
+
+
+def test_a_link_out_of_the_team_is_not_followed(tmp_path):
+    pipelines = folder(tmp_path / "team", p__a="SELECT 1")
+    (tmp_path / "secret.sql").write_text("SELECT 'secret'")
+    (pipelines / "p" / "b.sql").symlink_to(tmp_path / "secret.sql")
+    (found,) = problems_of(pipelines)
+    assert "leads out of the folder" in found.message
 
 
 def test_models_that_need_each_other_are_named(tmp_path):

@@ -329,7 +329,7 @@ def test_the_mistakes_of_all_files_are_told_at_once(shop):
         ("title: Shop", "titel: Shop", "yaml:2: titel: is not a known field. Fix: write `title`"),
         ("title: Shop", "title: [a]", "team.yaml:2: title:"),
         ("title: Shop", "title: Shop\ntitle: Stop", 'team.yaml:3: found duplicate key "title"'),
-        ("tier: 1", "tier: .nan", "tables.0.tier: is nan"),
+        ("tier: 1", "tier: .nan", "tables.0.tier: is a number beyond 10^18, infinite, or none"),
         ("tier: 1", "tier: one", "tables.0.tier: is 'one'"),
         ("tier: 1", "tier: 4", "tables.0.tier: is 4"),
         ('"0 6 * * *"', '"60 6 * * *"', "is '60 6 * * *': not a cron schedule"),
