@@ -107,14 +107,45 @@ def due_times(schedule: str, zone: str, window: Window) -> list[datetime]:
     >>> len(due_times("0 6 * * *", "America/New_York", week))
     7
     """
-    before = window.start.astimezone(ZoneInfo(zone)) - timedelta(seconds=1)
     try:
-        iterator = CronSim(schedule, before)
+        cron = CronSim(schedule, window.start.replace(tzinfo=None))
     except CronSimError as error:
         raise ValueError(f"{schedule!r} is not a cron schedule ({error})") from None
+    local = ZoneInfo(zone)
+    minutes = [h * 60 + m for h in sorted(cron.hours) for m in sorted(cron.minutes)]
     due: list[datetime] = []
-    for local in iterator:
-        moment = local.astimezone(UTC)
+    for day, span in window.days(zone):
+        begin, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
+        offsets = {moment.astimezone(local).utcoffset() for moment in (begin, end)}
+        if end - begin != timedelta(days=1) or len(offsets) > 1:  # clocks change: cron has rules
+            due += _stepwise(schedule, local, span)
+        elif day.month in cron.months and cron.match_day(day):
+            moments = (begin + timedelta(minutes=minute) for minute in minutes)
+            due += [moment for moment in moments if moment in span]
+    return due
+
+
+def due_count(schedule: str, first: date, until: date) -> int:
+    """How often a cron `schedule` is due from `first` to the day before `until`, clocks aside.
+
+    Examples
+    --------
+    >>> due_count("*/15 8-17 * * 1-5", date(2026, 1, 1), date(2026, 1, 8))
+    200
+    """
+    cron = CronSim(schedule, datetime.combine(first, time(0)))
+    days = (first + timedelta(days=number) for number in range((until - first).days))
+    return sum(day.month in cron.months and cron.match_day(day) for day in days) * (
+        len(cron.hours) * len(cron.minutes)
+    )
+
+
+def _stepwise(schedule: str, local: ZoneInfo, window: Window) -> list[datetime]:
+    """UTC times in `window`, as cron itself steps from each to the next."""
+    before = window.start - timedelta(seconds=1)  # in UTC: local clocks may jump at midnight
+    due: list[datetime] = []
+    for time_of_day in CronSim(schedule, before.astimezone(local)):
+        moment = time_of_day.astimezone(UTC)
         if moment >= window.end:
             break
         if moment >= window.start:  # in an hour that comes twice it begins with the first

@@ -2,13 +2,22 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dataops_lib.windows import Window, days_in_month, due_times, midnight, month_before, rolling
+from dataops_lib.windows import (
+    Window,
+    _stepwise,
+    days_in_month,
+    due_times,
+    midnight,
+    month_before,
+    rolling,
+)
 
 NEW_YORK = "America/New_York"
 ZONES = (
@@ -166,6 +175,25 @@ def test_windows_side_by_side_have_the_due_times_of_the_whole(schedule, day, zon
     joined = [due for part in parts for due in due_times(schedule, zone, part)]
     assert joined == due_times(schedule, zone, whole)
     assert all(due in whole for due in joined)
+
+
+@given(
+    st.sampled_from(
+        ["0 6 * * *", "*/15 * * * *", "5 3 * * 1-5", "30 2 1 * 0", "0 0 L * *", "0 12 * * 5#2",
+         "30 0-2 * * *", "0 9 LW * *", "59 23 31 * *", "0 0 29 2 *", "15 */6 * 3,10,11 *"]
+    ),
+    some_days, st.integers(1, 40), zones,
+)  # fmt: skip
+def test_the_due_times_are_those_that_cron_steps_through(schedule, day, days, zone):
+    window = rolling(day, days=days, zone=zone)
+    assert due_times(schedule, zone, window) == _stepwise(schedule, ZoneInfo(zone), window)
+
+
+def test_a_quarter_hourly_schedule_over_three_years_is_quick():
+    window = rolling(date(2015, 12, 31), days=1095, zone=NEW_YORK)
+    started = monotonic()
+    assert len(due_times("*/15 * * * *", NEW_YORK, window)) == 1095 * 96  # two changes cancel out
+    assert monotonic() - started < 3
 
 
 @pytest.mark.parametrize("schedule", ["", "daily", "60 6 * * *", "0 6 * *", "0 0 30 2 *"])

@@ -18,7 +18,6 @@ from sqlglot.errors import SqlglotError
 from dataops_lib.errors import Problem, TeamError
 from dataops_lib.files import contents
 
-
 MAX_MODELS = 5_000
 MAX_SQL = 200_000  # bytes of one model
 DIALECTS = ("duckdb", "snowflake", "bigquery", "databricks", "postgres", "redshift", "tsql")
@@ -107,7 +106,7 @@ def inputs(sql: str) -> tuple[str, ...]:
         raise ValueError("is not one SELECT: it is nested too deeply") from None
 
 
-def _select(sql: str) -> exp.Expression:
+def _select(sql: str) -> exp.Expr:
     """The tree of one SELECT, in the first dialect that can read it."""
     reason = ""
     for dialect in DIALECTS:
@@ -127,7 +126,7 @@ def _select(sql: str) -> exp.Expression:
     raise ValueError(f"is not one SELECT: {reason[:200]}")
 
 
-def _tables(node: exp.Expression, hidden: frozenset[str]) -> Iterator[str]:
+def _tables(node: exp.Expr, hidden: frozenset[str]) -> Iterator[str]:
     """Names of what `node` reads, except names in `hidden`, which a WITH around it gives."""
     parts = [part for value in node.args.values() for part in _expressions(value)]
     for clause in parts:
@@ -162,11 +161,11 @@ def _is_option(text: exp.Literal) -> bool:
     return text.find_ancestor(exp.PropertyEQ, exp.EQ) is not None
 
 
-def _expressions(value: Any) -> Iterator[exp.Expression]:
-    if isinstance(value, exp.Expression):
+def _expressions(value: Any) -> Iterator[exp.Expr]:
+    if isinstance(value, exp.Expr):
         yield value
     elif isinstance(value, list):
-        yield from (part for part in value if isinstance(part, exp.Expression))
+        yield from (part for part in value if isinstance(part, exp.Expr))
 
 
 def order(lineage: Mapping[str, tuple[str, ...]]) -> list[str]:

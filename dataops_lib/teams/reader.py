@@ -6,14 +6,15 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from dataops_lib import maturity, yaml_lines
+from dataops_lib import maturity, windows, yaml_lines
 from dataops_lib.contracts import contract
 from dataops_lib.errors import Problem, TeamError
 from dataops_lib.files import contents
@@ -156,13 +157,57 @@ def read_faults(files: Files) -> tuple[Fault, ...]:
 
 
 def team_file(text: str, file: str, name: str) -> TeamFile:
-    """What a team.yaml says; the `name` in it must be that of the folder."""
+    """What a team.yaml says; its names fit each other, and `name` is that of the folder."""
     read = yaml_lines.loads(text, file)
     team = yaml_lines.validate(TeamFile, read)
+    problems = [read.problem(*wrong) for wrong in (*_misfits(team), *_endless(team))]
     if team.name != name:
         fix = f"write `name: {name}`, or rename the folder"
-        raise TeamError([read.problem(("name",), f"is {team.name!r} in the folder {name!r}", fix)])
+        problems.append(read.problem(("name",), f"is {team.name!r} in the folder {name!r}", fix))
+    if problems:
+        raise TeamError(problems)
     return team
+
+
+def _misfits(team: TeamFile) -> Iterator[tuple[yaml_lines.Path, str, str]]:
+    """Names that one part of team.yaml uses and another does not list."""
+    lists = {
+        part: [value.name for value in getattr(team, part)]
+        for part in ("people", "pipelines", "tables")
+    }
+    used: list[tuple[yaml_lines.Path, str, str]] = []
+    for number, table in enumerate(team.tables):
+        used.append((("tables", number, "pipeline"), table.pipeline, "pipelines"))
+        if team.people:
+            used.append((("tables", number, "owner"), table.owner, "people"))
+    for number, consumer in enumerate(team.consumers):
+        used.append((("consumers", number, "table"), consumer.table, "tables"))
+    if team.picture:
+        used.append((("picture", "table"), team.picture.table, "tables"))
+    for path, value, part in used:
+        if value not in lists[part]:
+            yield path, *_unknown(value, part, lists[part])
+
+
+MAX_DUE = 200_000  # due times of one pipeline: quarter-hourly for five years
+MAX_DUE_OF_ALL = 2_000_000  # of all tables
+
+
+def _endless(team: TeamFile) -> Iterator[tuple[yaml_lines.Path, str, str]]:
+    """Schedules that are due more often than a report can count."""
+    today = datetime.now(UTC).date()
+    counts: dict[str, int] = {}
+    for number, pipeline in enumerate(team.pipelines):
+        until = max(pipeline.first_due, team.replay.until if team.replay else today)
+        counts[pipeline.name] = windows.due_count(pipeline.schedule, pipeline.first_due, until)
+        if counts[pipeline.name] > MAX_DUE:
+            message = f"makes {counts[pipeline.name]:,} due times, the limit is {MAX_DUE:,}"
+            fix = "write the day from which the report should look, such as a year ago"
+            yield ("pipelines", number, "first_due"), message, fix
+    total = sum(counts.get(table.pipeline, 0) for table in team.tables)
+    if total > MAX_DUE_OF_ALL and max(counts.values()) <= MAX_DUE:
+        message = f"make {total:,} due times of all tables, the limit is {MAX_DUE_OF_ALL:,}"
+        yield ("pipelines",), message, "write later days into first_due, or make two teams"
 
 
 def _picture(file: TeamFile) -> None:
@@ -245,25 +290,12 @@ def _cross_check(
     slos: tuple[objectives.SLO, ...] | None,
     contracts: Mapping[str, contract.Contract] | None,
 ) -> list[Problem]:
-    """Names that one file uses and another does not know."""
-    pipelines = {pipeline.name for pipeline in file.pipelines}
-    tables = {table.name for table in file.tables}
-    people = {person.name for person in file.people}
-    used = [
-        *(("team.yaml", "tables", table.pipeline, pipelines, "pipelines") for table in file.tables),
-        *(("team.yaml", "consumers", c.table, tables, "tables") for c in file.consumers),
-        *(
-            ("slos.yaml", "name", table, tables, "tables")
-            for table in {s.table for s in slos or ()}
-        ),
-        *(("contracts", "name", table, tables, "tables") for table in contracts or ()),
-    ]
-    if file.picture:
-        used.append(("team.yaml", "picture", file.picture.table, tables, "tables"))
-    if people:
-        used += [("team.yaml", "tables", table.owner, people, "people") for table in file.tables]
+    """Tables that other files name and team.yaml does not list."""
+    tables = [table.name for table in file.tables]
+    used = [("slos.yaml", table) for table in {promise.table for promise in slos or ()}]
+    used += [("contracts", table) for table in contracts or ()]
     return [
-        Problem(name, None, field, *_unknown(value, where, known))
-        for name, field, value, known, where in used
-        if value not in known
+        Problem(name, None, "name", *_unknown(table, "tables", tables))
+        for name, table in used
+        if table not in tables
     ]

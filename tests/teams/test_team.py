@@ -401,6 +401,63 @@ def test_a_folder_or_a_pipe_in_place_of_a_file_is_told_and_not_waited_for(shop, 
     assert f"{name}: cannot be read (it is not a file)" in "\n".join(problems_of(shop))
 
 
+@pytest.mark.parametrize(
+    ("schedule", "first_due"), [("* * * * *", "1970-01-01"), ("*/5 * * * *", "1990-01-01")]
+)
+def test_a_schedule_that_is_due_without_end_is_refused_at_once(shop, schedule, first_due):
+    edit(shop / "team.yaml", "0 6 * * *", schedule)
+    edit(shop / "team.yaml", "2026-01-01", first_due)
+    (problem,) = problems_of(shop)
+    assert problem.startswith("team.yaml:7: pipelines.0.first_due: makes ")
+    assert problem.endswith(
+        "Fix: write the day from which the report should look, such as a year ago"
+    )
+
+
+def test_a_daily_schedule_may_begin_with_the_epoch_or_in_years_to_come(shop):
+    for first_due in ("1970-01-01", "2190-01-01"):
+        text = TEAM.replace("2026-01-01", first_due)
+        (shop / "team.yaml").write_text(text)
+        assert (load(shop).expected("fct_a", load(shop).window()) == []) == (first_due > "2026")
+
+
+def test_names_that_do_not_fit_are_told_with_their_line(shop):
+    edit(shop / "team.yaml", "fct_b, pipeline: daily", "fct_b, pipeline: dialy")
+    (problem,) = problems_of(shop)
+    assert problem.startswith("team.yaml:10: tables.1.pipeline: 'dialy' is not in `pipelines`")
+
+
+@pytest.mark.parametrize("name", ["team.yaml", "contracts/fct_a.yaml", "runs.csv", "rota.csv"])
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("/nope/nope", "leads out of the folder"),
+        ("/dev/zero", "leads out of the folder"),
+        ("../../secret", "leads out of the folder"),
+        ("nope", "it is a link to nothing"),
+    ],
+)
+def test_a_link_in_place_of_a_file_is_not_followed_out_of_the_folder(shop, name, target, said):
+    (shop.parent / "secret").write_text("password: hunter2\n")
+    path = shop / name
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+    if name != "team.yaml":
+        (problem,) = [problem for problem in problems_of(shop) if "cannot be read" in problem]
+        assert problem.startswith(name)
+        assert said in problem
+        return
+    with pytest.raises((UsageError, TeamError)) as caught:  # without a team.yaml it is no team
+        load(shop)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_file_may_be_a_link_to_another_file_of_the_folder(shop):
+    (shop / "runs.csv").rename(shop / "exported.csv")
+    (shop / "runs.csv").symlink_to("exported.csv")
+    assert len(load(shop).runs) == 2
+
+
 @pytest.mark.parametrize("mark", ["\ufeff", ""])
 def test_files_saved_by_other_systems_read_the_same(shop, mark):
     usual = load(shop)
