@@ -13,6 +13,7 @@ incidents       Incidents on their clocks, and postmortems that say what to chan
 runbooks        Runbooks for 3 a.m.: read, judged, executed
 evidence        What a team's own records prove
 onboarding      The first month of somebody new: what is due, and the traces it leaves
+delivery        Shipping changes: workflows run on paper, five stages, four figures
 examples        The two example teams, replayed on a simulated clock
 report          Page one and the monthly report: what a lead has to decide
 course          What only notebooks need: a sandbox, sliders, the article, an exercise

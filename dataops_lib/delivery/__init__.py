@@ -1,0 +1,9 @@
+"""Shipping changes safely: workflows read and run on paper, five stages, four figures.
+
+workflow     a GitHub workflow file, read and checked as GitHub does
+expressions  the expressions of GitHub workflows, evaluated with what is known beforehand
+simulation   a workflow run on paper: what an event runs, what it skips, what can never run
+faults       what is wrong with a workflow, with line, reason and fix
+"""
+
+from dataops_lib.delivery.simulation import simulate as simulate
