@@ -1,10 +1,11 @@
 """Checks of a table: what must hold, measured in one scan, judged.
 
-checks      what must hold before a table is published
-measure     measure all checks of an audit in one DuckDB scan of the columns they need
-uniqueness  prove that no two rows share a key, or count those that do
-verdicts    judge what an audit measured
-faults      a good day's rows with one fault each, to try checks on
+checks        what must hold before a table is published
+measure       measure all checks of an audit in one DuckDB scan of the columns they need
+uniqueness    prove that no two rows share a key, or count those that do
+named_tables  which tables the SQL of a check names
+verdicts      judge what an audit measured
+faults        a good day's rows with one fault each, to try checks on
 """
 
 from dataops_lib.audit.checks import accepted as accepted

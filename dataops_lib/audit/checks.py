@@ -1,29 +1,33 @@
 """What must hold before a table is published.
 
 A check is a frozen value: it says *what* to measure, as SQL aggregates that other engines accept
-too. `warehouse.audit` executes checks and `verdict.judge` turns what was measured into findings. A
-new row check is one line: give `row_check` the SQL predicate that a failing row satisfies.
+too. `audit.run` executes checks and `verdicts.judge` turns what was measured into findings. A new
+row check is one line: give `row_check` the SQL predicate that a failing row satisfies.
 
 Constructors: `not_null`, `unique`, `in_range`, `accepted`, `matches`, `row_check`, `rows`,
 `rows_at_least`, `fresh`, `foreign_key`, `no_rows`, `sql_value`, `columns`, `volume`. All take
 `name` and `severity` ("block": a failure stops the publish; "warn": it is reported). Those that
 count rows take `scope`, "table" (every row a reader would see) or "added" (the rows of this run),
-and `limit`. A plain function is a check as well: it gets the branch's data as a pandas DataFrame
-and returns something with `.passed` and `.message`.
+and `limit`. An option that a check would ignore, or a word that it does not know, is a ValueError:
+no check is weaker than it reads. A plain function is a check as well: it gets the branch's data as
+a pandas DataFrame and returns something with `.passed` and `.message`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args
+from zoneinfo import ZoneInfo
 
 from dataops_lib.sql import literal, quoted
 
 Severity = Literal["block", "warn"]
 Scope = Literal["table", "added"]
+Unit = Literal["rows", "percent"]
 SAMPLE_ROWS = 20  # failing rows that a finding carries at most
 
 _HOLDS: dict[str, Callable[..., bool]] = {
@@ -40,6 +44,16 @@ _HOLDS: dict[str, Callable[..., bool]] = {
 OPERATORS = tuple(_HOLDS)
 
 
+def _one_of(name: str, word: Any, words: Sequence[str]) -> None:
+    if word not in words:
+        raise ValueError(f"{name} is {word!r}, but must be {' or '.join(words)}")
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return number and not math.isnan(value)
+
+
 @dataclass(frozen=True)
 class Limit:
     """What a measured number may be, in the operators of the Open Data Contract Standard.
@@ -52,11 +66,27 @@ class Limit:
 
     operator: str = "mustBe"
     values: tuple[Any, ...] = (0,)
-    unit: Literal["rows", "percent"] = "rows"
+    unit: Unit = "rows"
 
-    def holds(self, value: Any, *, of: int = 0) -> bool:
-        """True when `value` (of `of` rows in all, for percent) keeps the limit."""
-        if self.unit == "percent":
+    def __post_init__(self) -> None:
+        _one_of("operator", self.operator, OPERATORS)
+        _one_of("unit", self.unit, get_args(Unit))
+        size = 2 if self.operator.endswith("Between") else 1
+        if len(self.values) != size or not all(_is_number(value) for value in self.values):
+            raise ValueError(
+                f"{self.operator} is {list(self.values)}, but must be {size} number(s)"
+            )
+        if size == 2 and self.values[0] > self.values[1]:
+            raise ValueError(f"{self.operator} is {list(self.values)}: the first is the greater")
+
+    def holds(self, value: Any, *, of: int | None = None) -> bool:
+        """True when `value` keeps the limit, or its share of `of` rows where the unit is percent.
+
+        What is no number, NaN as well, keeps no limit, not even a negated one.
+        """
+        if not _is_number(value):
+            return False
+        if self.unit == "percent" and of is not None:
             value = Decimal(value) * 100 / of if of else Decimal(0)
         return bool(_HOLDS[self.operator](value, *self.values))
 
@@ -80,6 +110,14 @@ class Check:
     scope: Scope = "table"
     limit: Limit = NONE_FAILS
     columns: tuple[str, ...] = ()
+    ignores: ClassVar[tuple[str, ...]] = ()  # options that would have no effect
+
+    def __post_init__(self) -> None:
+        _one_of("severity", self.severity, get_args(Severity))
+        _one_of("scope", self.scope, get_args(Scope))
+        for option in self.ignores:
+            if getattr(self, option) != getattr(Check, option):
+                raise ValueError(f"{self.name} takes no {option}")
 
     @property
     def row_wise(self) -> bool:
@@ -104,12 +142,19 @@ class UniqueCheck(Check):
 class RowCount(Check):
     """The number of rows."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.limit.unit == "percent":
+            raise ValueError("a number of rows has no percent: of what?")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FreshCheck(Check):
-    """The newest value of a date or time column is at most `within` old."""
+    """The newest value of a date or time column is at most `within` old; see `fresh`."""
 
+    ignores = ("limit",)
     within: timedelta
+    zone: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +167,14 @@ class ForeignKeyCheck(Check):
 
 @dataclass(frozen=True, kw_only=True)
 class SqlCheck(Check):
-    """A SELECT that must return no rows (`value` False) or one number within the limit."""
+    """A SELECT whose number of rows, or the one number it returns (`value`), keeps the limit.
+
+    `own_names` are what `sql` calls the audited rows, besides `this` and the table's own name.
+    """
 
     sql: str
     value: bool = False
+    own_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,6 +191,7 @@ class Column:
 class ColumnsCheck(Check):
     """The table has exactly these columns, in any order."""
 
+    ignores = ("limit", "scope")
     fields: tuple[Column, ...]
 
 
@@ -149,6 +199,7 @@ class ColumnsCheck(Check):
 class VolumeCheck(Check):
     """Rows added, against the same weekday of past weeks; see `volume`."""
 
+    ignores = ("limit",)
     past: tuple[int, ...] | None
     weeks: int
     score: float
@@ -160,6 +211,7 @@ class VolumeCheck(Check):
 class FunctionCheck(Check):
     """The article's form: `function(data)` returns something with `.passed` and `.message`."""
 
+    ignores = ("limit", "scope")
     function: Callable[[Any], Any]
 
 
@@ -175,37 +227,56 @@ def not_null(col: str, **options: Any) -> RowCheck:
 
 
 def unique(*cols: str, **options: Any) -> UniqueCheck:
-    """No two rows share the values of `cols`.
+    """No two rows share the values of `cols`; a key with a NULL in it is not compared.
 
     The count is of *rows that share their key with another row*: 10 planted copies of 10 rows
     count 20. The finding also gives the keys that repeat (10) and the surplus rows (10).
     """
+    if not cols or len(set(cols)) < len(cols):
+        raise ValueError(f"unique needs at least one column, and each once, not {cols}")
     options.setdefault("name", f"unique({', '.join(cols)})")
     return UniqueCheck(columns=cols, **options)
 
 
-def in_range(col: str, low: Any = None, high: Any = None, **options: Any) -> RowCheck:
-    """Values lie in [low, high], both ends inside; NULL passes, NaN does not."""
+def in_range(
+    col: str, low: Any = None, high: Any = None, *, ends: str = "[]", **options: Any
+) -> RowCheck:
+    """Values lie between `low` and `high`; NULL passes, NaN does not.
+
+    `ends` says which ends are inside: "[]" both, "(]" not the low one, "[)" not the high one, "()"
+    neither.
+    """
     if low is None and high is None:
         raise ValueError(f"in_range({col!r}) needs low, high or both")
-    name, tests = quoted(col), []
+    _one_of("ends", ends, ("[]", "(]", "[)", "()"))
+    for bound in (low, high):
+        if isinstance(bound, float | Decimal) and math.isnan(bound):
+            raise ValueError(f"in_range({col!r}) has a bound that is NaN")
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"in_range({col!r}): low is {low}, above high, {high}")
+    value, tests = quoted(col), []
     if low is not None:
-        tests.append(f"{name} < {literal(low)}")
+        tests.append(f"{value} {'<' if ends[0] == '[' else '<='} {literal(low)}")
     if high is not None:
-        tests.append(f"{name} > {literal(high)}")  # NaN is greater than every number
-    elif isinstance(low, int | float | Decimal):
-        tests.append(f"CAST({name} AS DOUBLE) = CAST('NaN' AS DOUBLE)")
-    says = f"have {col} outside [{'' if low is None else low}, {'' if high is None else high}]"
+        # NaN is greater than every number
+        tests.append(f"{value} {'>' if ends[1] == ']' else '>='} {literal(high)}")
+    if isinstance(low if high is None else high, int | float | Decimal):
+        tests.append(f"CAST({value} AS DOUBLE) = CAST('NaN' AS DOUBLE)")
+    span = f"{ends[0]}{'' if low is None else low}, {'' if high is None else high}{ends[1]}"
+    says = f"have {col} outside {span}"
     return row_check(f"in_range({col})", " OR ".join(tests), says, col, **options)
 
 
 def accepted(col: str, values: Sequence[Any], **options: Any) -> RowCheck:
-    """Values are among `values`; NULL passes."""
-    if not values:
-        raise ValueError(f"accepted({col!r}) needs at least one value")
-    listed = ", ".join(literal(value) for value in values)
+    """Values are among `values`; NULL passes, whether None is among them or not."""
+    if isinstance(values, str) or not values:
+        raise ValueError(f"accepted({col!r}) needs a list of at least one value, not {values!r}")
+    listed = ", ".join(literal(value) for value in values if value is not None)
+    # NOT IN (..., NULL) is never true: a list with NULL in it would accept everything.
+    others = f" AND {quoted(col)} NOT IN ({listed})" if listed else ""
     says = f"have another {col} than the {len(values)} accepted"
-    return row_check(f"accepted({col})", f"{quoted(col)} NOT IN ({listed})", says, col, **options)
+    failing = f"{quoted(col)} IS NOT NULL{others}"
+    return row_check(f"accepted({col})", failing, says, col, **options)
 
 
 def matches(col: str, regex: str, **options: Any) -> RowCheck:
@@ -226,10 +297,19 @@ def rows_at_least(n: int, **options: Any) -> RowCount:
     return rows(Limit("mustBeGreaterOrEqualTo", (n,)), **{"name": "rows_at_least"} | options)
 
 
-def fresh(col: str, within: timedelta, **options: Any) -> FreshCheck:
-    """The newest value of `col` is at most `within` older than the time of the audit."""
+def fresh(col: str, within: timedelta, *, zone: str | None = None, **options: Any) -> FreshCheck:
+    """The newest value of `col` is at most `within` older than the time of the audit.
+
+    Values that carry no zone, days and times without one, are those of `zone`, an IANA name; UTC
+    without it. A day counts from its midnight. A value in the future fails; where no zone is given
+    a day is in the future once it has begun nowhere on earth (14 hours before UTC).
+    """
+    if within <= timedelta(0):
+        raise ValueError(f"fresh({col!r}): within is {within}, but must be a length of time")
+    if zone is not None:
+        ZoneInfo(zone)  # an unknown zone is an error here, not at night
     options.setdefault("name", f"fresh({col})")
-    return FreshCheck(within=within, columns=(col,), **options)
+    return FreshCheck(within=within, zone=zone, columns=(col,), **options)
 
 
 def foreign_key(col: str, table: str, key: str, **options: Any) -> ForeignKeyCheck:
@@ -239,13 +319,17 @@ def foreign_key(col: str, table: str, key: str, **options: Any) -> ForeignKeyChe
 
 
 def no_rows(sql: str, **options: Any) -> SqlCheck:
-    """The SELECT returns nothing. `this` is the audited data; other tables go by their names."""
+    """The SELECT returns nothing, or as many rows as `limit` allows.
+
+    `this` and the table's own name are the audited rows, those of `scope`; other tables of the
+    catalog go by their names, with or without the namespace. Files and addresses cannot be read.
+    """
     options.setdefault("name", "no_rows")
     return SqlCheck(sql=sql, **options)
 
 
 def sql_value(sql: str, limit: Limit, **options: Any) -> SqlCheck:
-    """The one number that the SELECT returns keeps `limit`."""
+    """The one number that the SELECT returns keeps `limit`; see `no_rows` for what it may read."""
     options.setdefault("name", "sql_value")
     return SqlCheck(sql=sql, value=True, limit=limit, **options)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import NestedField
 
-from dataops_lib.audit import uniqueness
+from dataops_lib.audit import named_tables, uniqueness
 from dataops_lib.audit.checks import (
     SAMPLE_ROWS,
     Check,
@@ -42,20 +42,18 @@ from dataops_lib.warehouse import scan
 from dataops_lib.warehouse.metadata import _landings, moment, staged_property
 from dataops_lib.warehouse.types import logical
 
-VIEWS = {"table": "this", "added": "added"}  # scope -> the view that holds its rows
+VIEWS = {"table": "rows_of_table", "added": "rows_added"}  # scope -> the view that holds its rows
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Audited:
-    """What is being audited; `past` gives earlier counts of the run's weekday, most recent last."""
+    """A snapshot that is being audited, and the one before its run."""
 
     table: Table
     snapshot_id: int | None
     base_id: int | None
     as_of: datetime
-    past: Callable[[VolumeCheck], list[int]]
-    con: duckdb.DuckDBPyConnection
 
     @property
     def schema(self) -> Schema:
@@ -67,9 +65,40 @@ class Audited:
         """All rows, for checks that are functions."""
         return self.table.scan(snapshot_id=self.snapshot_id).to_pandas()
 
+    def tasks(self, scope: str) -> list[FileScanTask]:
+        """Files that hold the rows of a scope."""
+        table, head = self.table, self.snapshot_id
+        if head is None and (current := table.current_snapshot()):
+            head = current.snapshot_id
+        if scope == "table" or head is None:
+            return scan.plan(table, self.snapshot_id)
+        base = self.base_id
+        snapshot = table.metadata.snapshot_by_id(head)
+        if base is None and snapshot and staged_property(snapshot, "base_id") is None:
+            # A run says what it was staged on; an empty text is an empty table, where all is new.
+            base = snapshot.parent_snapshot_id
+        return [FileScanTask(file) for file in scan.added_files(table, base, head)]
+
+    def past(self, check: VolumeCheck) -> list[int]:
+        """Earlier counts of the run's weekday, most recent last."""
+        return _same_weekday(self.table, self.snapshot_id, self.as_of, check.weeks)
+
+
+@dataclass(frozen=True)
+class Views:
+    """The audited rows as views of a DuckDB, and the files behind each scope."""
+
+    audited: Audited
+    con: duckdb.DuckDBPyConnection
+    tasks: Mapping[str, Sequence[FileScanTask]]
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows of a query, which leaves the connection free for the next."""
         return self.con.execute(sql).fetchall()
+
+    def key(self, check: UniqueCheck) -> Key:
+        """The key of a check in the rows of its scope."""
+        return Key(self.con, VIEWS[check.scope], check.columns)
 
 
 def as_column(field: NestedField) -> Column:
@@ -79,159 +108,142 @@ def as_column(field: NestedField) -> Column:
 
 
 def measure(audited: Audited, checks: Sequence[Check]) -> list[dict[str, Any]]:
-    """Measured numbers of each check, in their order; see `verdict.judge` for the names."""
-    names = {field.name for field in audited.schema.fields}
-    absent = {c: [col for col in c.columns if col not in names] for c in checks}
-    sound = [check for check in checks if not absent[check]]
-    tasks = _open_views(audited, sound)
-    proofs = _proofs(audited, sound, tasks)
-    with ThreadPoolExecutor(1) as pool:  # hashes are sorted while DuckDB scans
-        keys = [c for c in sound if isinstance(c, UniqueCheck) and not proofs.get(c)]
-        sorting: dict[Check, Future[np.ndarray]] = {
-            check: _key(audited, check).sort(pool) for check in keys
-        }
-        found = _fused(audited, sound, proofs)
-    results = []
-    for check in checks:
-        if absent[check]:
-            results.append({"error": f"there is no column {', '.join(absent[check])}"})
-            continue
-        try:
-            results.append(_complete(audited, check, found[check], sorting.get(check)))
-        except Exception as error:  # whatever a check raises is that check's failure, not the run's
-            results.append({"error": f"{type(error).__name__}: {error}"})
+    """Measured numbers of each check, in their order; see `verdicts.judge` for the names."""
+    refusals = {check: reason for check in checks if (reason := _why_not(audited, check))}
+    sound = [check for check in checks if check not in refusals]
+    with _opened(audited, sound) as views:
+        proofs = _proofs(views, sound)
+        with ThreadPoolExecutor(1) as pool:  # hashes are sorted while DuckDB scans
+            keys = [c for c in sound if isinstance(c, UniqueCheck) and not proofs.get(c)]
+            sorting: dict[Check, Future[np.ndarray]] = {
+                check: views.key(check).sort(pool) for check in keys
+            }
+            aggregated = _fused(views, sound, proofs)
+        results = []
+        for check in checks:
+            if check in refusals:
+                results.append({"error": refusals[check]})
+                continue
+            try:
+                results.append(_complete(views, check, aggregated[check], sorting.get(check)))
+            except Exception as error:  # what a check raises is that check's failure, not the run's
+                results.append({"error": f"{type(error).__name__}: {error}"})
     return results
 
 
-Tasks = Mapping[str, Sequence[FileScanTask]]
+def _why_not(audited: Audited, check: Check) -> str:
+    """Why a check cannot be measured at all; an empty text when it can."""
+    names = [field.name for field in audited.schema.fields]
+    if absent := [col for col in check.columns if col not in names]:
+        return f"there is no column {', '.join(absent)}"
+    twins = {
+        name
+        for col in (names if isinstance(check, SqlCheck) else check.columns)
+        for name in names
+        if name != col and name.lower() == col.lower()
+    }
+    if twins:  # SQL cannot tell them apart: the answer might come from the other one
+        return f"the table has columns that differ only in case: {', '.join(sorted(twins))}"
+    if isinstance(check, SqlCheck):
+        try:
+            named_tables.tables_in(check.sql)
+        except ValueError as error:
+            return str(error)
+    return ""
 
 
-def _open_views(audited: Audited, checks: Sequence[Check]) -> Tasks:
-    """Make a view of each scope that the checks need; the files of each."""
+@contextmanager
+def _opened(audited: Audited, checks: Sequence[Check]) -> Iterator[Views]:
+    """A view of each scope that the checks need; behind locks where a check brings its own SQL."""
     needed = {name for check in checks for name in check.columns}
-    everything = any(isinstance(check, SqlCheck) for check in checks)
-    fields = [f for f in audited.schema.fields if everything or f.name in needed]
+    queries = [check for check in checks if isinstance(check, SqlCheck)]
+    fields = [f for f in audited.schema.fields if queries or f.name in needed]
     schema = Schema(*(fields or audited.schema.fields[:1]))
-    scopes = {check.scope for check in checks}  # the table is not planned for added rows alone
-    wanted = sorted(scopes | ({"table"} if everything else set()))
-    tasks = {scope: _tasks(audited, scope) for scope in wanted}
-    for scope in wanted:
-        scan.source(audited.table, tasks[scope], schema).create(audited.con, VIEWS[scope])
-    if everything:
-        _name_tables(audited, [c.sql for c in checks if isinstance(c, SqlCheck)])
-    return tasks
+    scopes: list[str] = sorted(
+        {check.scope for check in checks}
+    )  # not planned for what nobody asks
+    tasks = {scope: audited.tasks(scope) for scope in scopes}
+    sources = {VIEWS[scope]: scan.source(audited.table, tasks[scope], schema) for scope in scopes}
+    if not queries:
+        with scan.connect() as con:
+            for name, source in sources.items():
+                source.create(con, name)
+            yield Views(audited, con, tasks)
+        return
+    with closing(scan.locked(sources | named_tables.sources(audited.table, queries))) as con:
+        yield Views(audited, con, tasks)
 
 
-def _proofs(audited: Audited, checks: Sequence[Check], tasks: Tasks) -> dict[Check, dict[str, str]]:
+def _proofs(views: Views, checks: Sequence[Check]) -> dict[Check, dict[str, str]]:
     """Aggregates that prove a key unique within the fused query, where there are such."""
     keys = [c for c in checks if isinstance(c, UniqueCheck) and len(c.columns) == 1]
-    threads = audited.rows("SELECT current_setting('threads')")[0][0] if keys else 1
+    threads = views.rows("SELECT current_setting('threads')")[0][0] if keys else 1
     return {
         check: uniqueness.bits(
-            audited.schema.find_field(check.columns[0]), tasks[check.scope], threads
+            views.audited.schema.find_field(check.columns[0]), views.tasks[check.scope], threads
         )
         for check in keys
     }
 
 
-def _tasks(audited: Audited, scope: str) -> list[FileScanTask]:
-    table, head = audited.table, audited.snapshot_id
-    if head is None and (current := table.current_snapshot()):
-        head = current.snapshot_id
-    if scope == "table" or head is None:
-        return scan.plan(table, audited.snapshot_id)
-    base = audited.base_id
-    snapshot = table.metadata.snapshot_by_id(head)
-    if base is None and snapshot and staged_property(snapshot, "base_id") is None:
-        # A run says what it was staged on; an empty text is an empty table, where all is new.
-        base = snapshot.parent_snapshot_id
-    return [FileScanTask(file) for file in scan.added_files(table, base, head)]
-
-
-def _name_tables(audited: Audited, queries: Iterable[str]) -> None:
-    """Make the tables that the queries name known under their full names, as published."""
-    text = " ".join(queries)
-    own = ".".join(audited.table.name())
-    names = {f"{a}.{b}" for a, b in re.findall(r'"?(\w+)"?\."?(\w+)"?', text)}
-    catalog = audited.table.catalog
-    for name in sorted(names):
-        if name != own and not catalog.table_exists(name):
-            continue  # an alias with a column, or DuckDB will name what is missing
-        _create(audited, name, own)
-
-
-def _create(audited: Audited, name: str, own: str) -> None:
-    space, _, short = name.rpartition(".")
-    audited.con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(space)}")
-    target = f"{quoted(space)}.{quoted(short)}"
-    if name == own:
-        audited.con.execute(f"CREATE OR REPLACE VIEW {target} AS SELECT * FROM this")
-        return
-    other = audited.table.catalog.load_table(name)
-    source = scan.source(other, scan.plan(other), other.schema())
-    source.create(audited.con, target, temporary=False)
+Measured = dict[str, Any]
 
 
 def _fused(
-    audited: Audited, checks: Sequence[Check], proofs: Mapping[Check, Mapping[str, str]]
-) -> dict[Check, dict[str, Any]]:
+    views: Views, checks: Sequence[Check], proofs: Mapping[Check, Mapping[str, str]]
+) -> dict[Check, Measured]:
     """One query per scope for all aggregates; one per check if that query cannot run."""
-    found: dict[Check, dict[str, Any]] = {}
-    for scope, name in VIEWS.items():
+    measured: dict[Check, Measured] = {}
+    for scope in VIEWS:
         group = [check for check in checks if check.scope == scope]
         if not group:
             continue
         try:
-            found |= _one_query(audited, group, name, proofs)
+            measured |= _one_query(views, group, proofs)
         except duckdb.Error:
-            total = audited.rows(f"SELECT count(*) FROM {name}")[0][0]
+            total = views.rows(f"SELECT count(*) FROM {VIEWS[scope]}")[0][0]
             for check in group:
                 try:
-                    found |= _one_query(audited, [check], name, {})
+                    measured |= _one_query(views, [check], {})
                 except duckdb.Error as error:
-                    found[check] = {"rows": total, "error": str(error).splitlines()[0]}
-    return found
+                    measured[check] = {"rows": total, "error": str(error).splitlines()[0]}
+    return measured
 
 
 def _one_query(
-    audited: Audited,
-    checks: Sequence[Check],
-    name: str,
-    proofs: Mapping[Check, Mapping[str, str]],
-) -> dict[Check, dict[str, Any]]:
-    wanted = [
+    views: Views, checks: Sequence[Check], proofs: Mapping[Check, Mapping[str, str]]
+) -> dict[Check, Measured]:
+    parts = [
         (check, key, f"epoch_us({sql})" if key == "newest" else sql)
         for check in checks
         for key, sql in (aggregates(check) | dict(proofs.get(check, {}))).items()
     ]
-    select = ", ".join(["count(*)", *(sql for _, _, sql in wanted)])
-    total, *values = audited.rows(f"SELECT {select} FROM {name}")[0]
-    found: dict[Check, dict[str, Any]] = {check: {"rows": total} for check in checks}
-    for (check, key, _), value in zip(wanted, values, strict=True):
-        found[check][key] = value
-    return found
+    select = ", ".join(["count(*)", *(sql for _, _, sql in parts)])
+    total, *values = views.rows(f"SELECT {select} FROM {VIEWS[checks[0].scope]}")[0]
+    measured: dict[Check, Measured] = {check: {"rows": total} for check in checks}
+    for (check, key, _), value in zip(parts, values, strict=True):
+        measured[check][key] = value
+    return measured
 
 
 def _complete(
-    audited: Audited, check: Check, found: Mapping[str, Any], sorting: Future[np.ndarray] | None
-) -> dict[str, Any]:
+    views: Views, check: Check, aggregated: Measured, sorting: Future[np.ndarray] | None
+) -> Measured:
     """Add what a check needs beyond the fused query, and failing rows where there are any."""
-    measured = dict(found)
+    measured = dict(aggregated)
     if "error" in measured:
         return measured
-    name = VIEWS[check.scope]
+    audited, view = views.audited, VIEWS[check.scope]
     if isinstance(check, RowCheck) and measured["failed"]:
-        measured["sample"] = _sample(audited, f"SELECT * FROM {name} WHERE {check.failing}")
+        measured["sample"] = _sample(views, f"SELECT * FROM {view} WHERE {check.failing}")
     elif isinstance(check, FreshCheck):
-        newest = measured["newest"]
-        measured["newest"] = None if newest is None else _EPOCH + timedelta(microseconds=newest)
-        measured["as_of"] = audited.as_of
+        measured |= {"newest": _newest(audited, check, measured), "as_of": audited.as_of}
     elif isinstance(check, UniqueCheck):
-        measured |= _repeated(audited, check, measured, sorting)
+        measured |= _repeated(views, check, measured, sorting)
     elif isinstance(check, ForeignKeyCheck):
-        measured |= _orphans(audited, check, name)
+        measured |= _orphans(views, check)
     elif isinstance(check, SqlCheck):
-        measured |= _query(audited, check)
+        measured |= _query(views, check)
     elif isinstance(check, ColumnsCheck):
         measured["fields"] = [as_column(field) for field in audited.schema.fields]
     elif isinstance(check, VolumeCheck) and check.past is None:
@@ -242,59 +254,66 @@ def _complete(
     return measured
 
 
+def _newest(audited: Audited, check: FreshCheck, measured: Measured) -> datetime | date | None:
+    """The newest value: a day of a date column, else a time; without a zone where it has none."""
+    microseconds = measured["newest"]
+    if microseconds is None:
+        return None
+    newest = _EPOCH + timedelta(microseconds=microseconds)
+    kind = str(audited.schema.find_field(check.columns[0]).field_type)
+    if kind == "date":
+        return newest.date()
+    return newest if kind.startswith("timestamptz") else newest.replace(tzinfo=None)
+
+
 def _repeated(
-    audited: Audited,
-    check: UniqueCheck,
-    found: Mapping[str, Any],
-    sorting: Future[np.ndarray] | None,
-) -> dict[str, Any]:
+    views: Views, check: UniqueCheck, measured: Measured, sorting: Future[np.ndarray] | None
+) -> Measured:
     """Rows that share a key; none when a proof says so."""
     none = {"failed": 0, "keys": 0, "surplus": 0}
-    if "values" in found and found["values"] == found["different"]:
+    if "values" in measured and measured["values"] == measured["different"]:
         return none
-    key = _key(audited, check)
+    key = views.key(check)
     twice = sorting.result() if sorting else key.twice()
     if not twice.size:
         return none
     numbers, groups = key.shared(twice)
-    return numbers | {"sample": _sample(audited, groups) if numbers["keys"] else []}
+    return numbers | {"sample": _sample(views, groups) if numbers["keys"] else []}
 
 
-def _key(audited: Audited, check: UniqueCheck) -> Key:
-    return Key(audited.con, VIEWS[check.scope], check.columns)
-
-
-def _orphans(audited: Audited, check: ForeignKeyCheck, name: str) -> dict[str, Any]:
-    other = audited.table.catalog.load_table(check.table)
+def _orphans(views: Views, check: ForeignKeyCheck) -> Measured:
+    other = views.audited.table.catalog.load_table(check.table)
     field = other.schema().find_field(check.key)
-    source = scan.source(other, scan.plan(other), Schema(field))
-    source.create(audited.con, "referenced")
-    col = quoted(check.columns[0])
-    orphans = f"""SELECT t.* FROM {name} t WHERE t.{col} IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM referenced r WHERE r.{quoted(check.key)} = t.{col})"""
-    failed = audited.rows(f"SELECT count(*) FROM ({orphans})")[0][0]
-    return {"failed": failed} | ({"sample": _sample(audited, orphans)} if failed else {})
+    keys = scan.source(other, scan.plan(other), Schema(field))
+    col, key = quoted(check.columns[0]), quoted(check.key)
+    orphans = f"""SELECT t.* FROM {VIEWS[check.scope]} t WHERE t.{col} IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM referenced r WHERE r.{key} = t.{col})"""
+    keys.create(views.con, "referenced")
+    failed = views.rows(f"SELECT count(*) FROM ({orphans})")[0][0]
+    return {"failed": failed} | ({"sample": _sample(views, orphans)} if failed else {})
 
 
-def _query(audited: Audited, check: SqlCheck) -> dict[str, Any]:
-    statements = audited.con.extract_statements(check.sql)
-    if len(statements) != 1 or statements[0].type.name != "SELECT":
-        raise ValueError("a check is one SELECT")
+def _query(views: Views, check: SqlCheck) -> Measured:
+    for name in named_tables.own_names(views.audited.table, check):
+        scan.Source(f"FROM {VIEWS[check.scope]}", "view", "").name(views.con, name)
     body = check.sql.strip().rstrip(";")
     if check.value:
-        found = audited.rows(body)
-        if len(found) != 1 or len(found[0]) != 1:
-            raise ValueError(f"the query must return one number, not {len(found)} rows")
-        return {"value": found[0][0]}
-    failed = audited.rows(f"SELECT count(*) FROM ({body})")[0][0]
-    return {"failed": failed} | ({"sample": _sample(audited, body)} if failed else {})
+        result = views.rows(body)
+        if len(result) != 1 or len(result[0]) != 1:
+            raise ValueError(f"the query must return one number, not {len(result)} rows")
+        value = result[0][0]
+        if value is not None and not isinstance(value, int | float | Decimal):
+            raise ValueError(f"the query must return one number, not {value!r:.40}")
+        return {"value": value}
+    failed = views.rows(f"SELECT count(*) FROM ({body})")[0][0]
+    return {"failed": failed} | ({"sample": _sample(views, body)} if failed else {})
 
 
-def _sample(audited: Audited, sql: str) -> list[dict[str, Any]]:
+def _sample(views: Views, sql: str) -> list[dict[str, Any]]:
     """Up to 20 rows as plain values; through Arrow, because DuckDB wants pytz for times."""
-    result = audited.con.sql(f"SELECT * FROM ({sql}) LIMIT {literal(SAMPLE_ROWS)}")
-    found: list[dict[str, Any]] = result.to_arrow_table().to_pylist()
-    return [{key: _plain(value) for key, value in row.items()} for row in found]
+    result = views.con.sql(f"SELECT * FROM ({sql}) LIMIT {literal(SAMPLE_ROWS)}")
+    rows: list[dict[str, Any]] = result.to_arrow_table().to_pylist()
+    return [{key: _plain(value) for key, value in row.items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:
@@ -319,16 +338,11 @@ def run(
     parent of the audited snapshot. `as_of` is the time that freshness is judged at, now if absent.
     A check that raises is a failed check with the message. Findings come in the order of `checks`.
     """
-    known = [as_check(check) for check in checks]
-    now = as_of or datetime.now(UTC)
-
-    def past(check: VolumeCheck) -> list[int]:
-        return _same_weekday(table, snapshot_id, now, check.weeks)
-
-    with scan.connect() as con:
-        audited = Audited(table, snapshot_id, base_id, now, past, con)
-        results = measure(audited, known)
-    return [judge(check, measured) for check, measured in zip(known, results, strict=True)]
+    every = [as_check(check) for check in checks]
+    audited = Audited(table, snapshot_id, base_id, as_of or datetime.now(UTC))
+    return [
+        judge(check, numbers) for check, numbers in zip(every, measure(audited, every), strict=True)
+    ]
 
 
 def _same_weekday(table: Table, snapshot_id: int | None, as_of: datetime, weeks: int) -> list[int]:

@@ -42,8 +42,8 @@ def bits(field: NestedField, tasks: Sequence[FileScanTask], threads: int) -> dic
     if not limits or max(limits) - min(limits) >= min(MAX_BITS, 64 * rows // threads):
         return {}
     name = quoted(field.name)
-    seen = f"bitstring_agg({name}, {min(limits)}, {max(limits)})"
-    return {"values": f"count({name})", "different": f"coalesce(bit_count({seen}), 0)"}
+    present = f"bitstring_agg({name}, {min(limits)}, {max(limits)})"
+    return {"values": f"count({name})", "different": f"coalesce(bit_count({present}), 0)"}
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,14 @@ class Key:
 
     def shared(self, twice: np.ndarray) -> tuple[dict[str, int], str]:
         """How many rows share their key, and SQL that lists the keys among the hashes `twice`."""
-        groups = f"""SELECT {self.names}, count(*) AS copies FROM {self.view}
+        copies = "copies"
+        while copies in {name.lower() for name in self.columns}:
+            copies += "_"
+        groups = f"""SELECT {self.names}, count(*) AS {copies} FROM {self.view}
             WHERE {self.whole} AND hash({self.names}) IN (SELECT h FROM suspects)
             GROUP BY {self.names} HAVING count(*) > 1"""
         self.con.register("suspects", pa.table({"h": twice}))
-        count = f"SELECT coalesce(sum(copies), 0)::BIGINT, count(*) FROM ({groups})"
+        count = f"SELECT coalesce(sum({copies}), 0)::BIGINT, count(*) FROM ({groups})"
         [[failed, keys]] = self.con.execute(count).fetchall()
         numbers = {"failed": failed, "keys": keys, "surplus": failed - keys}
         return numbers, f"{groups} ORDER BY {self.names}"
@@ -104,5 +107,5 @@ class Key:
 
 def _twice(hashes: np.ndarray) -> np.ndarray:
     hashes.sort()
-    found: np.ndarray = hashes[1:][hashes[1:] == hashes[:-1]]
-    return found
+    twice: np.ndarray = hashes[1:][hashes[1:] == hashes[:-1]]
+    return twice

@@ -6,8 +6,9 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from dataops_lib.audit.checks import (
     NONE_FAILS,
@@ -97,11 +98,29 @@ def _judge_fresh(check: FreshCheck, measured: Mapping[str, Any]) -> Verdict:
     newest, as_of = measured["newest"], measured["as_of"]
     if newest is None:
         return False, f"{check.columns[0]} has no value at all"
-    age = as_of - newest
-    if age < timedelta(0):
-        return False, f"the newest {check.columns[0]}, {newest:%Y-%m-%d %H:%M}, lies in the future"
-    at = f"{newest:%Y-%m-%d %H:%M} UTC"
+    moment = _in_zone(newest, check.zone or "UTC")
+    begun = as_of
+    if check.zone is None and not isinstance(newest, datetime):
+        begun += _FIRST_ON_EARTH
+    if moment > begun:
+        return False, f"the newest {check.columns[0]}, {_shown(newest)}, lies in the future"
+    age = max(as_of - moment, timedelta(0))
+    at = f"{_shown(newest)} {check.zone or 'UTC'}"
     return age <= check.within, f"newest is {at}, {age} old; at most {check.within} is allowed"
+
+
+_FIRST_ON_EARTH = timedelta(hours=14)  # how long before UTC a day begins on Kiritimati
+
+
+def _in_zone(newest: date, zone: str) -> datetime:
+    """The time of a value; one without a zone, and the midnight of a day, are those of `zone`."""
+    if not isinstance(newest, datetime):
+        newest = datetime.combine(newest, time())
+    return newest.replace(tzinfo=ZoneInfo(zone)) if newest.tzinfo is None else newest
+
+
+def _shown(newest: date) -> str:
+    return f"{newest:%Y-%m-%d %H:%M}" if isinstance(newest, datetime) else f"{newest}"
 
 
 def _judge_foreign(check: ForeignKeyCheck, measured: Mapping[str, Any]) -> Verdict:
@@ -116,7 +135,11 @@ def _judge_sql(check: SqlCheck, measured: Mapping[str, Any]) -> Verdict:
         if value is None:
             return None, "the query returned no value"
         return check.limit.holds(value), f"the query returned {value}; {check.limit.text}"
-    return measured["failed"] == 0, f"the query returned {measured['failed']} rows"
+    failed = measured["failed"]
+    evidence = f"the query returned {failed} rows"
+    if check.limit != NONE_FAILS:
+        evidence += f"; {check.limit.text}"
+    return check.limit.holds(failed, of=measured["rows"]), evidence
 
 
 def _judge_columns(check: ColumnsCheck, measured: Mapping[str, Any]) -> Verdict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,12 +35,16 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Source:
-    """Rows for a FROM clause: `sql`, read `how` ("parquet", "arrow" or "empty") and `why`."""
+    """Rows for a FROM clause: `sql`, read `how` ("parquet", "arrow" or "empty") and `why`.
+
+    `files` are the local paths that DuckDB opens itself.
+    """
 
     sql: str
     how: str
     why: str
     data: pa.Table | None = None
+    files: tuple[str, ...] = ()
 
     def create(self, con: duckdb.DuckDBPyConnection, view: str, *, temporary: bool = True) -> None:
         """Make the rows known to `con` as a view; `view` is quoted SQL, it may name a schema."""
@@ -51,6 +55,14 @@ class Source:
             sql = f"SELECT * FROM {quoted(name)}"
         kind = "TEMP VIEW" if temporary else "VIEW"
         con.execute(f"CREATE OR REPLACE {kind} {view} AS {sql}")
+
+    def name(self, con: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Make the rows known to `con` under any name; one with a dot names a schema too."""
+        space, _, short = name.rpartition(".")
+        if space:
+            con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(space)}")
+        view = f"{quoted(space)}.{quoted(short)}" if space else quoted(short)
+        self.create(con, view, temporary=False)
 
 
 @lru_cache(maxsize=1)
@@ -69,12 +81,42 @@ def connect() -> Iterator[duckdb.DuckDBPyConnection]:
     con.execute(f"ATTACH ':memory:' AS {own}; USE {own}; SET TimeZone = 'UTC'")
     # SQL of a contract must not read Python variables that happen to be called like a table.
     con.execute("SET python_enable_replacements = false; SET enable_progress_bar = false")
-    con.execute("CREATE TEMP MACRO regexp_like(s, p) AS regexp_matches(s, p)")
+    con.execute(_MACROS)
     try:
         yield con
     finally:
         con.execute(f"USE memory; DETACH {own}")
         con.close()
+
+
+# Names that other engines know, for predicates of checks.
+_MACROS = "CREATE TEMP MACRO regexp_like(s, p) AS regexp_matches(s, p)"
+_LOCKS = """SET enable_external_access = false; SET autoload_known_extensions = false;
+    SET autoinstall_known_extensions = false; SET lock_configuration = true"""
+
+
+def locked(sources: Mapping[str, Source]) -> duckdb.DuckDBPyConnection:
+    """A DuckDB of its own in which SQL of others may run: it reads `sources`, and no other file.
+
+    `sources` are tables (see `rows_of`) by the name of the view that each becomes; a name with a
+    dot names a schema too. DuckDB's own switches hold it, and they are locked: functions that read
+    files, COPY, ATTACH, extensions and Python variables are refused. More data in memory may be
+    registered afterwards. It costs 20 ms to open; the caller closes it.
+
+    Examples
+    --------
+    >>> with locked({}) as con:
+    ...     con.execute("FROM read_text('/etc/hostname')")  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    duckdb.PermissionException: Permission Error: Cannot access file "/etc/hostname"
+    """
+    con = duckdb.connect(config={"python_enable_replacements": False})
+    files = sorted({path for source in sources.values() for path in source.files})
+    con.execute(f"SET TimeZone = 'UTC'; SET enable_progress_bar = false; {_MACROS}")
+    con.execute(f"SET allowed_paths = [{', '.join(map(literal, files))}]; {_LOCKS}")
+    for name, source in sources.items():
+        source.name(con, name)
+    return con
 
 
 def schema_of(table: Table, snapshot_id: int | None) -> Schema:
@@ -159,7 +201,8 @@ def source(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> Sourc
     fields = ", ".join(_field(field) for field in schema.fields)
     columns = ", ".join(quoted(field.name) for field in schema.fields)
     read = f"read_parquet([{files}], schema=MAP {{{fields}}}, hive_partitioning=false)"
-    return Source(f"SELECT {columns} FROM {read}", "parquet", "files with field ids")
+    paths = tuple(str(local_path(task.file.file_path)) for task in tasks)
+    return Source(f"SELECT {columns} FROM {read}", "parquet", "files with field ids", files=paths)
 
 
 def why_not_direct(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> str:
@@ -226,6 +269,11 @@ def _arrow(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> pa.Ta
     return scan.to_table(tasks)
 
 
+def rows_of(table: Table, snapshot_id: int | None = None) -> Source:
+    """All rows of a published table, or of one snapshot of it, whatever is published later."""
+    return source(table, plan(table, snapshot_id), schema_of(table, snapshot_id))
+
+
 def view(
     con: duckdb.DuckDBPyConnection, name: str, table: Table, *, snapshot_id: int | None = None
 ) -> Source:
@@ -233,10 +281,6 @@ def view(
 
     A name with a dot names a schema too. The view keeps the snapshot it was made from.
     """
-    schema = schema_of(table, snapshot_id)
-    found = source(table, plan(table, snapshot_id), schema)
-    parts = name.split(".", 1)
-    if len(parts) == 2:
-        con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(parts[0])}")
-    found.create(con, ".".join(quoted(part) for part in parts), temporary=False)
-    return found
+    rows = rows_of(table, snapshot_id)
+    rows.name(con, name)
+    return rows

@@ -87,6 +87,76 @@ def test_limits_hold_as_the_contract_standard_says(limit, value, of, holds):
     assert limit.holds(value, of=of) is holds
 
 
+@pytest.mark.parametrize("operator", checks.OPERATORS)
+@pytest.mark.parametrize("value", [float("nan"), Decimal("NaN"), None, "abc", True])
+def test_what_is_no_number_keeps_no_limit(operator, value):
+    size = 2 if operator.endswith("Between") else 1
+    assert not Limit(operator, (0, 1)[:size]).holds(value)
+
+
+def test_a_query_whose_number_is_a_percentage_is_compared_as_it_is():
+    check = audit.sql_value("SELECT 7", Limit("mustBeLessThan", (5,), "percent"))
+    assert judged(check, value=7).status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: audit.not_null("a", severity="error"), "severity is 'error'"),
+        (lambda: audit.not_null("a", severity="Block"), "severity is 'Block'"),
+        (lambda: audit.not_null("a", scope="new"), "scope is 'new'"),
+        (lambda: audit.fresh("a", timedelta(1), limit=Limit("mustBe", (5,))), "takes no limit"),
+        (lambda: audit.fresh("a", timedelta(0)), "must be a length of time"),
+        (lambda: audit.columns(limit=Limit("mustBe", (5,))), "takes no limit"),
+        (lambda: audit.columns(scope="added"), "takes no scope"),
+        (lambda: audit.volume(limit=Limit("mustBe", (5,))), "takes no limit"),
+        (lambda: audit.rows(Limit("mustBeLessThan", (5,), "percent")), "no percent"),
+        (lambda: audit.unique(), "at least one column"),
+        (lambda: audit.unique("a", "a"), "each once"),
+        (lambda: audit.in_range("a", 2, 1), "above high"),
+        (lambda: audit.in_range("a", float("nan")), "NaN"),
+        (lambda: audit.in_range("a", 1, ends="]["), "ends is"),
+        (lambda: audit.accepted("a", "paid"), "a list"),
+        (lambda: Limit("mustBeAbout", (5,)), "operator is 'mustBeAbout'"),
+        (lambda: Limit("mustBe", (5,), "share"), "unit is 'share'"),
+        (lambda: Limit("mustBe", (1, 2)), "must be 1 number"),
+        (lambda: Limit("mustBe", (None,)), "must be 1 number"),
+        (lambda: Limit("mustBe", (float("nan"),)), "must be 1 number"),
+        (lambda: Limit("mustBeBetween", (2, 1)), "the first is the greater"),
+    ],
+)
+def test_a_word_or_option_that_would_make_a_check_weaker_is_refused(make, says):
+    with pytest.raises(ValueError, match=says):
+        make()
+
+
+def test_an_unknown_zone_is_refused_when_the_check_is_made():
+    with pytest.raises(LookupError):
+        audit.fresh("a", timedelta(1), zone="Europe/Atlantis")
+
+
+MORNING_IN_TOKYO = datetime(2013, 2, 10, 21, 30, tzinfo=UTC)  # 06:30 on the eleventh
+
+
+@pytest.mark.parametrize(
+    ("newest", "zone", "status"),
+    [
+        (date(2013, 2, 11), "Asia/Tokyo", "ok"),  # begun six hours ago
+        (date(2013, 2, 12), "Asia/Tokyo", "fail"),
+        (date(2013, 2, 10), "Asia/Tokyo", "fail"),  # its midnight is 30.5 hours ago
+        (date(2013, 2, 11), "America/New_York", "fail"),  # not begun there
+        (date(2013, 2, 11), None, "ok"),
+        (date(2013, 2, 12), None, "fail"),  # not even on Kiritimati
+        (datetime(2013, 2, 11, 6), "Asia/Tokyo", "ok"),
+        (datetime(2013, 2, 11, 6), None, "fail"),  # a time without a zone is UTC
+        (datetime(2013, 2, 10, 21, tzinfo=UTC), "Asia/Tokyo", "ok"),
+    ],
+)
+def test_a_day_is_a_local_day(newest, zone, status):
+    check = audit.fresh("day", timedelta(hours=24), zone=zone)
+    assert judged(check, newest=newest, as_of=MORNING_IN_TOKYO).status == status
+
+
 def test_one_third_of_a_percent_is_not_rounded_away():
     assert not Limit("mustBeLessOrEqualTo", (33,), "percent").holds(1, of=3)
 
@@ -169,6 +239,10 @@ def counted(check, rows):
         (audit.in_range("x", high=0), ["'NaN'::DOUBLE", "-1.0"], 1),
         (audit.in_range("x", low=date(2013, 1, 1)), ["DATE '2012-12-31'", "DATE '2013-01-01'"], 1),
         (audit.accepted("x", ["a", "it's"]), ["'a'", "'it''s'", "'b'", "NULL"], 1),
+        (audit.accepted("x", ["a", None]), ["'a'", "'b'", "NULL"], 1),
+        (audit.accepted("x", [None]), ["'a'", "NULL"], 1),
+        (audit.in_range("x", 0, 1, ends="()"), ["0", "1", "0.5", "NULL"], 2),
+        (audit.in_range("x", low=0, ends="(]"), ["'NaN'::DOUBLE", "0.0", "1.0"], 2),
         (audit.matches("x", "[A-Z]{2}"), ["'UA'", "'UAX'", "'u'", "NULL"], 2),
         (audit.matches("x", "a|b"), ["'a'", "'ab'"], 1),
     ],

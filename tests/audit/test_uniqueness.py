@@ -264,3 +264,13 @@ def test_a_key_that_cannot_be_hashed_fails_its_own_check_alone(tmp_path, monkeyp
     found = audit.run(table, [audit.unique("note"), UNIQUE, audit.not_null("id")])
     assert [finding.status for finding in found] == ["fail", "fail", "ok"]
     assert "no memory" in found[0].evidence
+
+
+def test_a_key_column_may_be_called_like_the_count_of_its_copies(tmp_path):
+    """The sum of copies was once taken from the keys themselves: three zeros made no duplicate."""
+    data = pa.table({"copies": [0, 0, 0, 7]})
+    table = lake.with_table(tmp_path, data.schema).load_table(NAME)
+    table.append(data)
+    [finding] = audit.run(table, [audit.unique("copies")])
+    assert (finding.numbers["failed"], finding.numbers["keys"]) == (3, 1)
+    assert finding.numbers["sample"] == [{"copies": 0, "copies_": 3}]

@@ -361,6 +361,17 @@ def test_volume_is_held_against_the_same_weekday_of_the_tables_own_publishes(tmp
     assert not result
 
 
+def test_columns_that_differ_only_in_case_are_not_answered_from_each_other(tmp_path):
+    data = pa.table([[1, 2, 3], [None, 5, 5], [1, 2, 3]], names=["id", "ID", "x"])
+    table = lake.with_table(tmp_path, data.schema).load_table(NAME)
+    table.append(data)
+    checks = [audit.not_null("id"), audit.unique("ID"), audit.no_rows("FROM this WHERE id = 9")]
+    *twins, other = audit.run(table, [*checks, audit.not_null("x")])
+    assert [finding.status for finding in twins] == ["fail"] * 3
+    assert all("differ only in case: ID" in f.evidence or "id" in f.evidence for f in twins)
+    assert other.status == "ok"
+
+
 # -- landings
 
 
