@@ -5,6 +5,7 @@ levels     service levels as the records tell them: each SLI of each table
 accounts   how a team's error budgets were spent: each promise by day, in minutes or in runs
 series     daily series: rows, scores, the picture of page one, planted faults
 incidents  a team's incidents: derived from its records, and what one cost
+practices  answers to maturity questions that a team's own files can prove
 recompute  the SQL that recomputes each tile of page one, and the tables that it reads
 """
 

@@ -58,7 +58,7 @@ def _cheapest(model: Model, cell: Cell) -> Iterator[Blocker]:
     others = sorted(set().union(*raised) - raised[0])
     for s, to in zip(cell.questions, best[0], strict=True):
         if to:
-            unproved = s.low < values[to] <= s.claimed
+            unproved = s.measured is None and s.low < values[to] <= s.claimed
             sure = s.low == s.high
             yield Blocker(s.question, sure, unproved, _answer(model, s), to, tuple(others))
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from dataops_lib import playbook, wording
-from dataops_lib.evidence import Observed, incidents, levels, recompute
+from dataops_lib.evidence import Observed, incidents, levels, practices, recompute
 from dataops_lib.evidence.levels import SLIS, MeasuredLevel, TableLevels
 from dataops_lib.finding import Finding, Status, worst_first
 from dataops_lib.incidents.incident import Incident
@@ -296,7 +296,7 @@ def diagnose(team: Team, days: int = DAYS) -> Diagnosis:
     left = decisions.budgets(
         tables, budget_policy.load_policy(playbook.text("error_budget_policy.yaml"))
     )
-    level, step = _assessed(team)
+    level, step = _assessed(observed)
     recent = tuple(one for one in incidents.derive(observed) if one.overlaps(observed.window))
     return Diagnosis(
         team=team.name,
@@ -320,13 +320,17 @@ def diagnose(team: Team, days: int = DAYS) -> Diagnosis:
     )
 
 
-def _assessed(team: Team) -> tuple[Finding | None, Finding | None]:
-    """Level and next step of the team's answers; None, None without any."""
-    given = team.assessment
-    if given is None:
+def _assessed(observed: Observed) -> tuple[Finding | None, Finding | None]:
+    """Level and next step, by what is shown or measured; None, None when nobody was asked."""
+    assessment = observed.team.assessment
+    if assessment is None:
         return None, None
-    score = scoring.score(model.load_model(), given.answers)
-    return gate.judge(score), gate.next_step(score, given.votes)
+    questions = model.load_model()
+    claimed = scoring.score(questions, assessment.answers)
+    proved = scoring.score(
+        questions, assessment.answers, strict=True, measured=practices.proofs(observed)
+    )
+    return gate.judge(proved, claimed), gate.next_step(proved, assessment.votes)
 
 
 def provenance(team: Team) -> dict[str, Any]:
