@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -94,7 +95,11 @@ def days_in_month(day: date) -> int:
 
 
 def due_times(schedule: str, zone: str, window: Window) -> list[datetime]:
-    """UTC times in `window` at which a cron `schedule` of `zone` is due.
+    """UTC times in `window` at which a cron `schedule` of `zone` is due, in order.
+
+    Where clocks change it is as in Debian's cron: a time that the clock jumps over is due at the
+    end of the jump and one that comes twice is due once, but a schedule whose minute or hour
+    begins with `*` follows the clock: what is jumped over is not due, what comes twice is.
 
     Raises
     ------
@@ -107,22 +112,69 @@ def due_times(schedule: str, zone: str, window: Window) -> list[datetime]:
     >>> len(due_times("0 6 * * *", "America/New_York", week))
     7
     """
+    local, instant = ZoneInfo(zone), timedelta(seconds=1)
     try:
-        cron = CronSim(schedule, window.start.replace(tzinfo=None))
+        cron = CronSim(schedule, datetime(1970, 1, 1))  # noqa: DTZ001  its fields, not its walk
     except CronSimError as error:
         raise ValueError(f"{schedule!r} is not a cron schedule ({error})") from None
-    local = ZoneInfo(zone)
-    minutes = [h * 60 + m for h in sorted(cron.hours) for m in sorted(cron.minutes)]
+    every = any(part.startswith("*") for part in schedule.split()[:2])
+    clocks = [
+        timedelta(hours=h, minutes=m) for h in sorted(cron.hours) for m in sorted(cron.minutes)
+    ]
+    day = window.start.astimezone(local).date() - timedelta(days=1)
+    last = (window.end - instant).astimezone(local).date()
     due: list[datetime] = []
-    for day, span in window.days(zone):
-        begin, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
-        offsets = {moment.astimezone(local).utcoffset() for moment in (begin, end)}
-        if end - begin != timedelta(days=1) or len(offsets) > 1:  # clocks change: cron has rules
-            due += _stepwise(schedule, local, span)
-        elif day.month in cron.months and cron.match_day(day):
-            moments = (begin + timedelta(minutes=minute) for minute in minutes)
-            due += [moment for moment in moments if moment in span]
-    return due
+    while day <= last:
+        if day.month in cron.months and cron.match_day(day):
+            due += _due_on(day, clocks, local, every=every)
+        day += timedelta(days=1)
+    due = sorted(set(due))
+    return due[bisect_left(due, window.start) : bisect_left(due, window.end)]
+
+
+LONGEST_CHANGE = timedelta(hours=3)  # of clocks; cron takes a longer one as a correction
+
+
+def _due_on(
+    day: date, clocks: Iterable[timedelta], zone: ZoneInfo, *, every: bool
+) -> Iterator[datetime]:
+    """The UTC times of `clocks`, counted from 00:00, on a day of `zone`."""
+    begin = datetime.combine(day, time(0))
+    ends = (begin, begin + timedelta(days=1))
+    offsets = {end.replace(tzinfo=zone, fold=fold).utcoffset() for end in ends for fold in (0, 1)}
+    if len(offsets) == 1:  # no clock changes on that day
+        first = begin.replace(tzinfo=zone).astimezone(UTC)
+        yield from (first + clock for clock in clocks)
+        return
+    for clock in clocks:
+        yield from _moments(begin + clock, zone, every=every)
+
+
+def _moments(clock: datetime, zone: ZoneInfo, *, every: bool) -> list[datetime]:
+    """The UTC times at which clocks of `zone` show `clock`: one, none or two.
+
+    Unless `every` one counts it is one: the first of two, or the end of a jump over it.
+    """
+    early, late = (clock.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if early == late:
+        return [early]
+    if early < late:  # the clock is put back
+        return [early, late] if every else [early]
+    if every or early - late >= LONGEST_CHANGE:
+        return []
+    return [_jump(late, early, zone)]
+
+
+def _jump(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """When clocks of `zone` jumped between two UTC times."""
+    offset = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after.replace(microsecond=0)
 
 
 def due_count(schedule: str, first: date, until: date) -> int:
@@ -138,19 +190,6 @@ def due_count(schedule: str, first: date, until: date) -> int:
     return sum(day.month in cron.months and cron.match_day(day) for day in days) * (
         len(cron.hours) * len(cron.minutes)
     )
-
-
-def _stepwise(schedule: str, local: ZoneInfo, window: Window) -> list[datetime]:
-    """UTC times in `window`, as cron itself steps from each to the next."""
-    before = window.start - timedelta(seconds=1)  # in UTC: local clocks may jump at midnight
-    due: list[datetime] = []
-    for time_of_day in CronSim(schedule, before.astimezone(local)):
-        moment = time_of_day.astimezone(UTC)
-        if moment >= window.end:
-            break
-        if moment >= window.start:  # in an hour that comes twice it begins with the first
-            due.append(moment)
-    return due
 
 
 def expected(

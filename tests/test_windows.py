@@ -1,17 +1,17 @@
 """Windows are half-open, days are those of a zone, and schedules survive the change of clocks."""
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from time import monotonic
 from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataops_lib.windows import (
     Window,
-    _stepwise,
     days_in_month,
     due_times,
     midnight,
@@ -27,6 +27,7 @@ ZONES = (
     "Asia/Kolkata",
     "Australia/Lord_Howe",
     "America/Sao_Paulo",
+    "America/Santiago",
 )
 zones = st.sampled_from(ZONES)
 some_days = st.dates(date(2005, 1, 1), date(2030, 1, 1))
@@ -156,6 +157,36 @@ def test_a_time_that_the_clock_jumps_over_is_due_once_and_one_that_comes_twice_t
     assert len(doubled) == 1
 
 
+@pytest.mark.parametrize(
+    ("schedule", "zone", "day", "hours"),
+    [  # local hours of a day on which clocks change, as their UTC times
+        ("0 * * * *", "America/Santiago", date(2025, 9, 7), [f"{h:02}:00" for h in range(4, 24)]),
+        ("0 */6 * * *", "Australia/Lord_Howe", date(2024, 4, 7), ["13:00", "19:30", "01:30"]),
+        ("0 */6 * * *", "Australia/Lord_Howe", date(2024, 10, 6), ["13:30", "19:00", "01:00"]),
+        ("30 0 * * *", "America/Santiago", date(2025, 9, 7), ["04:00"]),  # jumped over: at its end
+        ("15 2 * * *", "Australia/Lord_Howe", date(2024, 10, 6), ["15:30"]),
+        ("45 1 * * *", "Australia/Lord_Howe", date(2024, 4, 7), ["14:45"]),  # twice: the first
+        ("*/30 1 * * *", "Australia/Lord_Howe", date(2024, 4, 7), ["14:00", "14:30", "15:00"]),
+        ("0,30 2 * * *", NEW_YORK, date(2013, 3, 10), ["07:00"]),
+        ("0 6 * * *", "Pacific/Apia", date(2011, 12, 30), []),  # a day that never was
+    ],
+)
+def test_a_schedule_is_due_by_the_clock_on_days_on_which_it_changes(schedule, zone, day, hours):
+    window = Window(midnight(day, zone), midnight(day + timedelta(days=1), zone))
+    due = [f"{moment:%H:%M}" for moment in due_times(schedule, zone, window)]
+    assert due[: len(hours)] == hours
+    assert bool(due) == bool(hours)
+
+
+def test_hourly_runs_are_as_many_as_the_hours_of_the_day():
+    for day, runs in ((date(2025, 9, 7), 23), (date(2025, 4, 5), 25), (date(2025, 9, 8), 24)):
+        window = Window(
+            *(midnight(day + n * timedelta(days=1), "America/Santiago") for n in (0, 1))
+        )
+        assert len(due_times("0 * * * *", "America/Santiago", window)) == runs
+        assert window.duration == timedelta(hours=runs)
+
+
 def test_weekdays_only():
     week = rolling(date(2013, 2, 11), days=7, zone="UTC")  # Monday the 4th to Sunday the 10th
     assert [due.day for due in due_times("0 6 * * 1-5", "UTC", week)] == [4, 5, 6, 7, 8]
@@ -182,11 +213,14 @@ def test_windows_side_by_side_have_the_due_times_of_the_whole(schedule, day, zon
         ["0 6 * * *", "*/15 * * * *", "5 3 * * 1-5", "30 2 1 * 0", "0 0 L * *", "0 12 * * 5#2",
          "30 0-2 * * *", "0 9 LW * *", "59 23 31 * *", "0 0 29 2 *", "15 */6 * 3,10,11 *"]
     ),
-    some_days, st.integers(1, 40), zones,
+    some_days, st.integers(1, 40), zones.filter(lambda zone: zone != "Australia/Lord_Howe"),
 )  # fmt: skip
 def test_the_due_times_are_those_that_cron_steps_through(schedule, day, days, zone):
     window = rolling(day, days=days, zone=zone)
-    assert due_times(schedule, zone, window) == _stepwise(schedule, ZoneInfo(zone), window)
+    before = (window.start - timedelta(seconds=1)).astimezone(ZoneInfo(zone))
+    steps = (moment.astimezone(UTC) for moment in CronSim(schedule, before))
+    stepped = [m for m in takewhile(lambda m: m < window.end, steps) if m >= window.start]
+    assert due_times(schedule, zone, window) == stepped
 
 
 def test_a_quarter_hourly_schedule_over_three_years_is_quick():

@@ -75,14 +75,21 @@ class Team(TeamFile):
         return next(pipeline for pipeline in self.pipelines if pipeline.name == name)
 
     def expected(self, table: str, window: windows.Window) -> list[datetime]:
-        """UTC times in `window` at which a load of `table` was due: its schedule, no holidays."""
+        """UTC times in `window` at which a load of `table` was due: its schedule, no holidays.
+
+        The schedule is the one that slos.yaml promises for the table, else the pipeline's.
+        """
         pipeline = self.pipeline_of(table)
         zone = pipeline.zone or self.zone
         start = max(window.start, windows.midnight(pipeline.first_due, zone))
         if start >= window.end:
             return []
+        schedule = pipeline.schedule
+        for promise in self.slos or ():
+            if promise.table == table and promise.schedule:
+                schedule, zone = promise.schedule, promise.zone
         promised = windows.Window(start, window.end)
-        return windows.expected(pipeline.schedule, zone, promised, holidays=pipeline.holidays)
+        return windows.expected(schedule, zone, promised, holidays=pipeline.holidays)
 
     @cached_property
     def lineage(self) -> Mapping[str, tuple[str, ...]]:

@@ -319,6 +319,24 @@ def test_a_team_without_tables_is_diagnosed_as_unknown(tmp_path):
     assert diagnosis.as_dict()["tiles"][0]["good"] is None
 
 
+def test_the_first_run_counts_also_before_the_teams_own_midnight(shop):
+    text = (shop / "team.yaml").read_text()
+    text = text.replace('"0 6 * * *", first_due', '"0 0 * * *", zone: UTC, first_due')
+    (shop / "team.yaml").write_text(text)  # 00:00 UTC of the 3rd is the 2nd in New York
+    due = Observed(load(shop)).due["a"]
+    assert (due[0], len(due)) == (datetime(2026, 3, 3, tzinfo=UTC), 11)
+
+
+def test_a_schedule_of_slos_yaml_stands_for_the_pipelines(shop):
+    text = (shop / "slos.yaml").read_text()
+    (shop / "slos.yaml").write_text(f'{text}    schedule: "0 6 * * 1-5"\n    zone: Asia/Kolkata\n')
+    due = Observed(load(shop)).due
+    assert [moment.isoformat()[5:16] for moment in due["a"][:4]] == [
+        "03-04T00:30", "03-05T00:30", "03-06T00:30", "03-09T00:30"
+    ]  # fmt: skip
+    assert len(due["b"]) == 10  # as its pipeline says
+
+
 # ---- tables that others wrote
 
 
