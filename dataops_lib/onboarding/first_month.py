@@ -14,6 +14,7 @@ import pandas as pd
 from dataops_lib.contracts import Contract
 from dataops_lib.finding import Finding, Status, worst_first
 from dataops_lib.service_levels.measurements import Measurement
+from dataops_lib.teams.git_log import Commit, Log
 from dataops_lib.teams.models import Learner
 
 DAYS = 30  # "productive in 30 days" is a claim of the article, which names no source
@@ -82,43 +83,6 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Commit:
-    """One change of the team's folder; `paths` are relative to it."""
-
-    at: datetime
-    author: tuple[str, str]  # name and email
-    paths: tuple[str, ...]
-    reviewed_by: tuple[str, ...] = ()
-    together_with: tuple[str, ...] = ()
-    merges: bool = False  # its paths were written in other commits
-
-    def is_of(self, who: str) -> bool:
-        """True when `who`, a name or an email, is its author."""
-        return who.casefold() in (part.casefold() for part in self.author)
-
-    def names(self, who: str, trailers: Sequence[str]) -> bool:
-        """True when a trailer such as `Eva <eva@example.com>` is about `who`."""
-        parts = (text.partition("<") for text in trailers)
-        known = {part.strip(" >").casefold() for name, _, mail in parts for part in (name, mail)}
-        return who.casefold() in known
-
-    def touches(self, path: str) -> bool:
-        """True when it changes `path`, or something in it when that ends with a slash."""
-        return any(
-            one == path or (path.endswith("/") and one.startswith(path)) for one in self.paths
-        )
-
-
-@dataclass(frozen=True)
-class Log:
-    """Commits known at the date of the report; None and `why` when they cannot be read."""
-
-    commits: tuple[Commit, ...] | None
-    why: str = ""
-    tell: str = ""
-
-
-@dataclass(frozen=True)
 class Trial:
     """A named check, tried on one real day and on the same day with planted faults.
 
@@ -126,7 +90,7 @@ class Trial:
     planted fault that it found, None when it found none of the `planted`.
     """
 
-    known: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     real: Finding | None = None
     day: date | None = None
     caught: str | None = None
@@ -181,7 +145,7 @@ def judge(learner: Learner, task: Task, sight: Sight, as_of: date) -> Finding:
 def clock(learner: Learner, tasks: Sequence[Finding], as_of: date) -> Finding:
     """Which of the 30 days it is, and how many tasks are seen done; the first day is day 1."""
     passed = (as_of - learner.started_on).days
-    states = [str(one.numbers["state"]) for one in tasks]
+    states = [str(task.numbers["state"]) for task in tasks]
     done = states.count("done")
     last = learner.started_on + timedelta(days=DAYS - 1)
     until = f"to {_day(last)}" if passed <= DAYS else f"which ended on {_day(last)}"
@@ -193,7 +157,9 @@ def clock(learner: Learner, tasks: Sequence[Finding], as_of: date) -> Finding:
     if state == "open" and passed > DAYS:
         state, status = str(worst.numbers["state"]), worst.status
         step = "Talk about what is in the way, and agree on new dates"
-    counts = {f"tasks_{one}": states.count(one) for one in ("done", "open", "overdue", "unseen")}
+    counts = {
+        f"tasks_{state}": states.count(state) for state in ("done", "open", "overdue", "unseen")
+    }
     numbers = {"day": passed, "days": DAYS, "state": state} | counts
     return Finding(f"{learner.name}: first month", status, evidence, step, numbers)
 
@@ -208,8 +174,8 @@ def see_test(learner: Learner, trial: Trial, log: Log, since: datetime) -> Sight
     if claim is None:
         return Sight(False, "onboarding.yaml names no test yet")
     where = f"{claim.check} of {claim.table}"
-    if claim.check not in trial.known:
-        listed = ", ".join(trial.known) or "none"
+    if claim.check not in trial.checks:
+        listed = ", ".join(trial.checks) or "none"
         return Sight(False, f"the contract has no check {where}; its checks: {listed}")
     if trial.real is None or trial.day is None:
         return Sight(
@@ -222,10 +188,10 @@ def see_test(learner: Learner, trial: Trial, log: Log, since: datetime) -> Sight
         return Sight(False, f"{where} fails on the real {_day(trial.day)}: {trial.real.evidence}")
     if trial.caught is None:
         return Sight(False, f"{where} passes on all {trial.planted} planted faults")
-    said = f"{where} passes on the real {_day(trial.day)} and fails when {trial.caught}"
+    evidence = f"{where} passes on the real {_day(trial.day)} and fails when {trial.caught}"
     if trial.blocked is not None:
-        said += f"; it has blocked {trial.blocked or 'no'} publish{'es' * (trial.blocked > 1)}"
-    return _written(learner, said, f"contracts/{claim.table}.yaml", log, since)
+        evidence += f"; it has blocked {trial.blocked or 'no'} publish{'es' * (trial.blocked > 1)}"
+    return _written(learner, evidence, f"contracts/{claim.table}.yaml", log, since)
 
 
 def see_contract(
@@ -240,22 +206,24 @@ def see_contract(
         return Sight(False, f"contracts/{table}.yaml is not there yet")
     owned = bool(agreed.team) or any(p.get("property") == "owner" for p in agreed.customProperties)
     absent = [
-        name for name, given in (("owner", owned), ("consumers", agreed.consumers)) if not given
+        name for name, value in (("owner", owned), ("consumers", agreed.consumers)) if not value
     ]
     if absent:
         return Sight(False, f"contracts/{table}.yaml names no {' and no '.join(absent)}")
-    said = f"contracts/{table}.yaml is valid and names its owner and {', '.join(agreed.consumers)}"
-    return _written(learner, said, f"contracts/{table}.yaml", log, since)
+    evidence = (
+        f"contracts/{table}.yaml is valid and names its owner and {', '.join(agreed.consumers)}"
+    )
+    return _written(learner, evidence, f"contracts/{table}.yaml", log, since)
 
 
-def _written(learner: Learner, said: str, path: str, log: Log, since: datetime) -> Sight:
+def _written(learner: Learner, evidence: str, path: str, log: Log, since: datetime) -> Sight:
     """What was seen of a file, with who wrote it, where git can tell."""
     mine = _own(learner, log, since)
     if mine is None:
-        return Sight(True, f"{said}; its author is not known without git")
+        return Sight(True, f"{evidence}; its author is not known without git")
     if not any(commit.touches(path) for commit in mine):
-        return Sight(False, f"{said}; but no commit of theirs changes {path}")
-    return Sight(True, f"{said}; a commit of theirs changes {path}")
+        return Sight(False, f"{evidence}; but no commit of theirs changes {path}")
+    return Sight(True, f"{evidence}; a commit of theirs changes {path}")
 
 
 def see_shift(learner: Learner, rota: pd.DataFrame | None, moment: datetime) -> Sight:
@@ -295,14 +263,14 @@ def see_pipeline(learner: Learner, built: Built | None, log: Log, since: datetim
     return _alone(learner, f"{name} has {sizes}; {ran}", log, since)
 
 
-def _alone(learner: Learner, said: str, log: Log, since: datetime) -> Sight:
+def _alone(learner: Learner, evidence: str, log: Log, since: datetime) -> Sight:
     if log.commits is None or learner.git is None:
-        return Sight(True, f"{said}; its author is not known without git")
+        return Sight(True, f"{evidence}; its author is not known without git")
     place = f"pipelines/{learner.pipeline}/"
-    found = [c for c in log.commits if c.at >= since and not c.merges and c.touches(place)]
-    own = sum(commit.is_of(learner.git) for commit in found)
-    share = f"{said}; author of {own} of {len(found)} commits to it"
-    return Sight(bool(found) and own >= MEDIUM.own_share * len(found), share)
+    changes = [c for c in log.commits if c.at >= since and not c.merges and c.touches(place)]
+    own = sum(commit.is_of(learner.git) for commit in changes)
+    share = f"{evidence}; author of {own} of {len(changes)} commits to it"
+    return Sight(bool(changes) and own >= MEDIUM.own_share * len(changes), share)
 
 
 def see_reviews(learner: Learner, log: Log, since: datetime) -> Sight:
@@ -311,16 +279,16 @@ def see_reviews(learner: Learner, log: Log, since: datetime) -> Sight:
         return hidden
     who = str(learner.git)
     others = [c for c in log.commits or () if c.at >= since and not c.is_of(who)]
-    count = sum(one.names(who, one.reviewed_by) for one in others)
-    said = f"{count} of {REVIEWS} commits of others name them in Reviewed-by"
-    return Sight(count >= REVIEWS, said)
+    count = sum(commit.names(who, commit.reviewed_by) for commit in others)
+    evidence = f"{count} of {REVIEWS} commits of others name them in Reviewed-by"
+    return Sight(count >= REVIEWS, evidence)
 
 
 def see_runbook(learner: Learner, log: Log, since: datetime) -> Sight:
     """A commit of theirs that changes something in runbooks/."""
     if (hidden := _hidden(learner, log)) is not None:
         return hidden
-    count = sum(one.touches("runbooks/") for one in _own(learner, log, since) or ())
+    count = sum(commit.touches("runbooks/") for commit in _own(learner, log, since) or ())
     return Sight(count > 0, f"{count} commits of theirs change runbooks/")
 
 

@@ -36,10 +36,10 @@ def tried(observed: Observed, claim: AddedTest) -> Trial:
     """
     agreed = (observed.team.contracts or {}).get(claim.table)
     checks = contracts.checks(agreed) if agreed else []
-    known = tuple(check.name for check in checks)
+    names = tuple(check.name for check in checks)
     chosen = next((check for check in checks if check.name == claim.check), None)
     if chosen is None:
-        return Trial(known)
+        return Trial(names)
     why = f"table {claim.table} cannot be read"
     try:
         readable = claim.table in observed.tables
@@ -47,7 +47,7 @@ def tried(observed: Observed, claim: AddedTest) -> Trial:
         readable = False
     day, rows = _last_day(observed, claim.table) if readable else (None, None)
     if day is None or rows is None:
-        return Trial(known, why=why)
+        return Trial(names, why=why)
     if isinstance(chosen, VolumeCheck):
         chosen = replace(chosen, past=_same_weekday(observed, claim.table, day))
     at = midnight(day + timedelta(days=1), observed.team.zone)
@@ -56,15 +56,15 @@ def tried(observed: Observed, claim: AddedTest) -> Trial:
         bench = _Bench(Path(folder), chosen, at)
         real = bench.judge(rows)
         if real is None:
-            return Trial(known, why=f"table {claim.table} has a type that cannot be copied")
+            return Trial(names, why=f"table {claim.table} has a type that cannot be copied")
         if real.status != "ok":
-            return Trial(known, real, day, blocked=blocked)
+            return Trial(names, real, day, blocked=blocked)
         planted = 0
         for planted, (fault, spoilt) in enumerate(_faults(rows, checks, chosen), start=1):
-            found = bench.judge(spoilt)
-            if found is not None and found.is_bad and "error" not in found.numbers:
-                return Trial(known, real, day, fault, planted, blocked)
-        return Trial(known, real, day, None, planted, blocked)
+            finding = bench.judge(spoilt)
+            if finding is not None and finding.is_bad and "error" not in finding.numbers:
+                return Trial(names, real, day, fault, planted, blocked)
+        return Trial(names, real, day, None, planted, blocked)
 
 
 class _Bench:
@@ -114,6 +114,6 @@ def _blocked(team: Team, claim: AddedTest) -> int | None:
         return None
     stopped = team.runs[(team.runs["table"] == claim.table) & (team.runs["status"] == "blocked")]
     return sum(
-        any(one.subject == claim.check for one in team.audits.get(run_id, ()))
+        any(finding.subject == claim.check for finding in team.audits.get(run_id, ()))
         for run_id in stopped["run_id"]
     )

@@ -5,6 +5,7 @@ folders      where team folders are, and how a new one is made
 reader       the files of one team folder, read and checked together
 models       what a team.yaml, an onboarding.yaml and a faults.yaml say, as frozen values
 history      run and alert histories: one documented table each, read from CSV text
+git_log      who changed what in a team's folder, read from git without trusting it
 lineage      which table is built from which, read from the SELECTs of the models
 import_runs  run histories of other tools: dbt run results and Airflow run lists
 """

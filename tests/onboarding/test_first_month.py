@@ -17,10 +17,11 @@ from dataops_lib.audit import faults as audit_faults
 from dataops_lib.evidence import Observed
 from dataops_lib.finding import Finding
 from dataops_lib.onboarding import first_month, traces, trials
-from dataops_lib.onboarding.first_month import TASKS, Built, Commit, Log, Sight, Trial
+from dataops_lib.onboarding.first_month import TASKS, Built, Sight, Trial
 from dataops_lib.report import page
 from dataops_lib.service_levels.measurements import Measurement
-from dataops_lib.teams import history
+from dataops_lib.teams import git_log, history
+from dataops_lib.teams.git_log import Commit, Log
 from dataops_lib.teams.history import ROTA
 from dataops_lib.teams.models import AddedTest, Learner
 
@@ -339,7 +340,7 @@ def repository(tmp_path):
 
 
 def read(repository, until=datetime(2013, 3, 1, tzinfo=UTC)):
-    return traces.commits(repository / "teams" / "shop", SINCE, until)
+    return git_log.commits(repository / "teams" / "shop", SINCE, until)
 
 
 def test_commits_come_with_author_paths_and_trailers(repository):
@@ -390,11 +391,11 @@ def test_no_repository_an_untracked_folder_and_no_git_are_said_and_not_raised(
     repository, tmp_path, monkeypatch
 ):
     (tmp_path / "plain").mkdir()
-    none = traces.commits(tmp_path / "plain", SINCE, datetime(2013, 3, 1, tzinfo=UTC))
+    none = git_log.commits(tmp_path / "plain", SINCE, datetime(2013, 3, 1, tzinfo=UTC))
     assert none.commits is None
     assert "no git repository" in none.why
     (repository / "teams" / "new").mkdir()
-    new = traces.commits(repository / "teams" / "new", SINCE, datetime(2013, 3, 1, tzinfo=UTC))
+    new = git_log.commits(repository / "teams" / "new", SINCE, datetime(2013, 3, 1, tzinfo=UTC))
     assert new.why == "git does not follow this folder"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert read(repository).why == "git is not installed here"
@@ -410,7 +411,7 @@ def program(path, does):
 def test_a_git_that_hangs_is_given_up(repository, tmp_path, monkeypatch):
     slow = program(tmp_path / "bin" / "git", "exec sleep 30")
     monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(traces, "SECONDS", 0.3)
+    monkeypatch.setattr(git_log, "SECONDS", 0.3)
     assert "took longer than" in read(repository).why
 
 
@@ -607,7 +608,7 @@ def test_a_pipeline_of_files_is_measured_as_it_is(flights):
 
 
 def test_git_is_asked_only_for_those_who_say_how_it_calls_them(flights, monkeypatch):
-    monkeypatch.setattr(traces, "_git", lambda *_: pytest.fail("git was asked"))
+    monkeypatch.setattr(git_log, "_git", lambda *_: pytest.fail("git was asked"))
     assert traces.findings(Observed(flights.load()))
 
 
