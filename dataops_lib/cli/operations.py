@@ -26,6 +26,93 @@ KINDS = ("auto", "runbook", "postmortem")
 def register(app: typer.Typer) -> None:
     """Add the commands to `dataops`."""
     app.command()(lint)
+    app.command()(rerun)
+    app.command()(drill)
+
+
+def rerun(
+    team: Annotated[str, typer.Argument(help="A team.")],
+    pipeline: Annotated[str, typer.Argument(help="One of its pipelines.")],
+    day: Annotated[
+        str, typer.Option("--for", metavar="DAY", help="The day on which the run was due.")
+    ],
+    stuck: Annotated[
+        bool, typer.Option("--stuck", help="Take a run that has not ended for dead.")
+    ] = False,
+    teams_dir: TeamsDir = None,
+) -> None:
+    """Run one DAY of PIPELINE again: only what is missing, and through the audit."""
+    from datetime import date
+
+    from dataops_lib import teams
+    from dataops_lib.cli import rerun as again
+
+    try:
+        wanted = date.fromisoformat(day)
+    except ValueError:
+        raise UsageError(f"--for is {day!r}, but must be a date such as 2013-02-19") from None
+    ours = teams.load(team, root=teams_dir)
+    commands = "\n".join(f"  {c}" for c in again.airflow(ours, pipeline, wanted))
+    if commands:
+        typer.echo(f"The same in Airflow 3:\n{commands}")
+    if reason := again.refusal(ours, pipeline, wanted, stuck=stuck):
+        raise DataError(f"refused: {reason}")
+    if ours.replay is None:
+        typer.echo(f"Nothing was run: the pipelines of {team} run in its own scheduler.")
+        return
+    rows = again.run(ours, pipeline, wanted, stuck=stuck)
+    for row in rows:
+        typer.echo(again.sentence(row, ours.zone))
+    if any(row["published_at"] is None for row in rows):
+        raise DataError("not every table was published; `dataops wap list` shows what is kept")
+
+
+def drill(
+    team: Annotated[str, typer.Argument(help="An example team; its files are not touched.")],
+    person: Annotated[str, typer.Option(help="Who practises; stands in drills.csv.")] = "",
+    failure: Annotated[
+        str | None, typer.Option(help="What to plant; default: drawn by the seed, and not told.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed plants the same; default: drawn.")
+    ] = None,
+    script: Annotated[
+        bool, typer.Option("--script", help="Let a script follow the runbook, and time it.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the notebook in JupyterLab.")
+    ] = True,
+    teams_dir: TeamsDir = None,
+) -> None:
+    """Plant a failure in a private copy of TEAM, and time whoever follows the runbook."""
+    import os
+    import secrets
+    import tempfile
+
+    from dataops_lib.course import drill as drills
+    from dataops_lib.teams import folders
+
+    home = Path(tempfile.mkdtemp(prefix="dataops-drill-"))
+    drawn = secrets.randbelow(10_000) if seed is None else seed
+    planted = drills.plant(team, failure=failure, seed=drawn, root=teams_dir, keep_in=home)
+    results = folders.folder_of(team, teams_dir) / "drills.csv"
+    if script:
+        session = planted.open()
+        end = drills.follow(session)
+        milestones = planted.finish(session, person=person or "script", path=home / "drills.csv")
+        for name, minutes in milestones.itertuples(index=False):
+            typer.echo(f"{minutes:6.1f} min  {name}")
+        state = "readers have their day" if planted.healed else "readers still wait for their day"
+        typer.echo(f"{planted.failure} on {planted.day}: the runbook ended {end}; {state}")
+        if not planted.healed:
+            raise typer.Exit(1)
+        return
+    path = planted.prepare(person, results)
+    typer.echo(f"Something is broken since {planted.day}. Seed {drawn}. Your runbook:\n{path}")
+    typer.echo(f"Its last cell adds the result to {results}")
+    if browser:
+        command = [sys.executable, "-m", "jupyterlab", str(path)]
+        os.execv(command[0], command)  # noqa: S606  our own interpreter and path
 
 
 def lint(

@@ -5,6 +5,8 @@ sandbox          a team's table in a temporary folder, where runs may fail, race
 article          the article's calls made on the installed PyIceberg, and its example incident
 sliders          explorers: a picture for the given parameters, and sliders on top of it
 exercise_source  exercise and solved notebook from one source, and a learner's folder to work in
+session          a runbook that is being followed: its steps run, and a log is kept
+drill            a failure planted in a private copy, and somebody who follows the runbook
 headlines        sentences and tables of notebooks 00 and 04
 charts           pictures of notebooks 00 and 04
 """

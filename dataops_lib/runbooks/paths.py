@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dataops_lib.runbooks.runbook import ESCALATED, NEXT, RERUN, RESOLVED, Runbook, Section, Step
+from dataops_lib.runbooks.runbook import (
+    ESCALATED,
+    NEXT,
+    RERUN,
+    RESOLVED,
+    Outcome,
+    Runbook,
+    Section,
+    Step,
+)
 
 ENDS = (RESOLVED, ESCALATED)
 OPEN = "open"  # nothing says what comes next
@@ -27,6 +36,7 @@ class Edge:
     end: Node | str
     reason: str
     line: int
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ def _edges(steps: Steps, own: Steps, again: Steps) -> Iterator[Edge]:
             elif outcome.target != NEXT:
                 end = known.get(int(outcome.target), OPEN)
             decided = decided or outcome.certain
-            yield Edge(node, end, outcome.text, outcome.line)
+            yield Edge(node, end, outcome.text, outcome.line, outcome)
         two_ways = len({o.target for o in step.outcomes if o.target in ENDS}) == 2
         if not decided and not (following == OPEN and two_ways):
             yield Edge(node, following, "otherwise", step.line)

@@ -277,7 +277,7 @@ def _steps(blocks: Sequence[_Block]) -> Iterator[Step]:
             if block.kind == "ordered_list_open":
                 if group:
                     yield _step(number, group)
-                group, number = [item], number + 1
+                group, number = [item], _number(item, number + 1)
             elif group and not block.level:
                 group.append(item)
     if group:
@@ -292,6 +292,12 @@ def _items(block: _Block) -> Iterator[_Block]:
         if token.type == "list_item_close" and token.level == block.tokens[0].level + 1:
             yield _block(group)
             group = []
+
+
+def _number(item: _Block, otherwise: int) -> int:
+    """The number of a list item as it is written, which a page may not show."""
+    written = item.tokens[0].info
+    return int(written) if written.isdigit() else otherwise
 
 
 def _step(number: int, blocks: Sequence[_Block]) -> Step:
