@@ -9,49 +9,63 @@ from datetime import UTC, timedelta
 
 import pandas as pd
 
-from dataops_lib.evidence import levels
+from dataops_lib.evidence import levels, verdicts
 from dataops_lib.evidence.records import Observed
 from dataops_lib.service_levels import budget, burn_alerts, sli
+from dataops_lib.service_levels.budget import Budget
 from dataops_lib.service_levels.measurements import Measurement
 from dataops_lib.service_levels.objectives import SLO
 from dataops_lib.windows import Window
 
-UNITS = {"freshness": "minutes", "pipeline_success_rate": "runs"}  # what each promise is paid in
 COLUMNS = ["day", "good", "total"]
 TABLE = ["table", "promise", "period", "unit", "budget", "spent", "left (%)"]
 
 
 @dataclass(frozen=True)
 class Account:
-    """One promise, and what each day of its period did to its error budget.
+    """One error budget, and what each day of its period did to it.
 
     `history` has day, good and total, in `unit` (minutes or runs); it is empty when nothing was
     measured, and the figures below are then NaN: no data is not an untouched budget.
     """
 
-    slo: SLO
-    unit: str
+    budget: Budget
     history: pd.DataFrame = field(repr=False, compare=False)
+
+    @property
+    def slo(self) -> SLO:
+        """The promise."""
+        return self.budget.slo
+
+    @property
+    def unit(self) -> str:
+        """minutes or runs."""
+        return self.budget.unit
 
     @property
     def total(self) -> float:
         """Minutes or runs that were promised and measured."""
-        return float(self.history["total"].sum())
+        return self.budget.verdict.measured.total
+
+    @property
+    def whole(self) -> float:
+        """Minutes or runs of the whole period, of a calendar one those still to come included."""
+        return self.budget.verdict.measured.whole
 
     @property
     def spent(self) -> float:
         """Bad minutes or runs, 0 or more; NaN when nothing was measured."""
-        return self.total - float(self.history["good"].sum()) if self.total else float("nan")
+        return self.budget.verdict.spent if self.total else math.nan
 
     @property
     def allowed(self) -> float:
         """The whole budget in minutes or runs; NaN when nothing was measured."""
-        return self.total * float(self.slo.error_budget) if self.total else float("nan")
+        return self.budget.verdict.allowed if self.total else math.nan
 
     @property
     def remaining(self) -> float:
         """Share of the budget left: 1 untouched, below 0 overspent, never clamped."""
-        return budget.remaining(float(self.history["good"].sum()), self.total, self.slo)
+        return self.budget.remaining
 
 
 def by_day(observed: Observed, slo: SLO, window: Window | None = None) -> pd.DataFrame:
@@ -76,12 +90,9 @@ def accounts(observed: Observed) -> tuple[Account, ...]:
 
     A promise has a budget when it names a share of good minutes or runs.
     """
-    found = [
-        Account(slo, UNITS[slo.sli], by_day(observed, slo))
-        for slo in observed.team.slos or ()
-        if slo.sli in UNITS and slo.target is not None
-    ]
-    return tuple(sorted(found, key=lambda one: (pd.isna(one.remaining), one.remaining)))
+    budgets = verdicts.budgets(observed)
+    accounts = [Account(budget, by_day(observed, budget.slo)) for budget in budgets]
+    return tuple(sorted(accounts, key=lambda one: (pd.isna(one.remaining), one.remaining)))
 
 
 def followed(found: Iterable[Account]) -> Account | None:

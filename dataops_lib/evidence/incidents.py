@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from dataops_lib import playbook
-from dataops_lib.evidence import accounts, levels, records
+from dataops_lib.evidence import levels, records, verdicts
 from dataops_lib.evidence.records import Observed
 from dataops_lib.incidents import incident, postmortem_lint
 from dataops_lib.incidents.incident import Incident
 from dataops_lib.service_levels import severity
+from dataops_lib.service_levels.budget import Budget
 from dataops_lib.windows import Window
 
 
@@ -62,16 +64,28 @@ def budget_used(observed: Observed, incident: Incident) -> dict[str, float]:
 
     Tables without a freshness SLO with a share, or without a measured budget, are left out.
     """
+    return _used(observed, incident, verdicts.budgets(observed))
+
+
+def costs(
+    observed: Observed, incidents: Iterable[Incident], budgets: Sequence[Budget]
+) -> dict[str, tuple[str, float]]:
+    """The table whose freshness budget each incident took most of, and the share, by its id."""
+    used = {incident.id: _used(observed, incident, budgets) for incident in incidents}
+    return {
+        id: max(shares.items(), key=lambda item: item[1]) for id, shares in used.items() if shares
+    }
+
+
+def _used(observed: Observed, incident: Incident, budgets: Iterable[Budget]) -> dict[str, float]:
     used = {}
-    end = incident.resolved_at or incident.until
-    for account in accounts.accounts(observed):
-        slo = account.slo
-        if slo.sli != "freshness" or slo.table not in incident.tables or not account.allowed > 0:
-            continue
-        window = Window(incident.due_at, end)
-        measured = levels.freshness(observed, slo.table, window, slo.objective)
-        if measured is not None:
-            used[slo.table] = (measured.total - measured.good) / account.allowed
+    window = Window(incident.due_at, incident.resolved_at or incident.until)
+    for budget in budgets:
+        slo, allowed = budget.slo, budget.verdict.allowed
+        if slo.sli == "freshness" and slo.table in incident.tables and allowed > 0:
+            measured = levels.freshness(observed, slo.table, window, slo.objective)
+            if measured is not None:
+                used[slo.table] = (measured.total - measured.good) / allowed
     return used
 
 

@@ -25,6 +25,7 @@ SLIS = {  # name in the SLO file: name for people, what is counted
     "freshness": ("freshness", "minutes"),
     "pipeline_success_rate": ("run success", "runs"),
     "completeness": ("completeness", "cells"),
+    "volume_anomaly": ("volume", "days"),
 }
 
 
@@ -79,16 +80,36 @@ def measured(observed: Observed, table: str) -> dict[str, MeasuredLevel]:
         sla = promise.sla if promise else None
         levels[name] = MeasuredLevel(
             shown,
-            measure(observed, table, _period(observed, objective), objective) or shown,
-            (measure(observed, table, _period(observed, sla), sla) or shown) if sla else None,
+            _over_its_period(observed, table, name, objective) if objective else shown,
+            _over_its_period(observed, table, name, sla) if sla else None,
         )
     return levels
 
 
-def _period(observed: Observed, objective: Objective | None) -> Window:
-    if objective is None or objective.period is None:
-        return observed.window
-    return objective.period.window(observed.team.as_of, observed.team.zone)
+def _over_its_period(
+    observed: Observed, table: str, sli_name: str, objective: Objective
+) -> Measurement:
+    """An SLI over the period of its own promise, and what the rest of that period promises."""
+    measure, team = MEASURES[sli_name], observed.team
+    if objective.period is None:
+        return measure(observed, table, observed.window, objective) or Measurement(0, 0)
+    window = objective.period.window(team.as_of, team.zone)
+    level = measure(observed, table, window, objective) or Measurement(0, 0)
+    rest = objective.period.rest(team.as_of, team.zone)
+    if not rest.duration or sli_name == "completeness":
+        return level
+    due = team.expected(table, rest)
+    if sli_name != "freshness":
+        days = rest.duration / timedelta(days=1)
+        return replace(level, to_come=len(due) if SLIS[sli_name][1] == "runs" else round(days))
+    if not observed.due[table]:  # promised from the first due time on
+        first = due[0] + _limit(objective) if due else rest.end
+        rest = Window(min(max(rest.start, first), rest.end), rest.end)
+    return replace(level, to_come=rest.duration / timedelta(minutes=1))
+
+
+def _limit(objective: Objective) -> timedelta:
+    return objective.limit if isinstance(objective.limit, timedelta) else timedelta(0)
 
 
 def promised(observed: Observed, table: str, window: Window, grace: timedelta) -> Window | None:
@@ -156,10 +177,15 @@ def success(
 
 
 def publishes(observed: Observed, table: str) -> Measurement | None:
-    """Audited publishes of the period that passed."""
+    """Audited publishes of the period that passed.
+
+    None where nothing shows an audit: no contract, and no run that was ever blocked.
+    """
     if table not in observed.attempts:
         return None
     runs = observed.attempts[table]
+    if table not in (observed.team.contracts or {}) and not (runs["status"] == "blocked").any():
+        return None
     begun = sli.begun_at(runs)
     within = (begun >= observed.window.start) & (begun < observed.window.end)
     status = runs[within]["status"]
@@ -169,13 +195,19 @@ def publishes(observed: Observed, table: str) -> Measurement | None:
 
 
 def required(observed: Observed, table: str) -> Sequence[str]:
-    """Columns that the contract of `table` says are never NULL; none if one does not exist."""
+    """Columns of `table` that are never NULL: those of the promise, else of the contract.
+
+    None if one does not exist.
+    """
+    promise = records.promises(observed.team, table).get("completeness")
     agreed = (observed.team.contracts or {}).get(table)
-    if agreed is None or table not in observed.tables:
+    names = list(promise.columns) if promise else []
+    if not names and agreed is not None:
+        names = [column.name for column in agreed.columns if column.required]
+    if not names or table not in observed.tables:
         return []
     iceberg, snapshot = observed.tables[table]
     columns = set(scan.schema_of(iceberg, snapshot).column_names)
-    names = [column.name for column in agreed.columns if column.required]
     return names if set(names) <= columns else []
 
 
@@ -195,11 +227,34 @@ def completeness(
     return Measurement(good, total, 0, source, how, int(counts["rows"].max()))
 
 
+def ordinary_days(
+    observed: Observed, table: str, window: Window, objective: Objective | None
+) -> Measurement | None:
+    """Days of `window` whose row count is not further from its like than `objective` allows.
+
+    Scored against the same weekday of eight weeks; a day without enough history is unknown. None
+    without a promise, because then nothing says what an anomaly is.
+    """
+    if objective is None or objective.kind != "score":
+        return None
+    daily = series.volume(observed, table)
+    if daily is None or daily.empty:
+        return None
+    off = observed.team.pipeline_of(table).holidays
+    scored = sli.volume(daily, limit=float(str(objective.limit)), holidays=off)
+    days = {day for day, _ in window.days(observed.team.zone)}
+    verdicts = scored[scored["day"].isin(days)]["verdict"]
+    good, bad = int((verdicts == "ok").sum()), int((verdicts == "fail").sum())
+    unknown, how = len(verdicts) - good - bad, "days compared with the same weekday before"
+    return Measurement(good, good + bad, unknown, "scan", how, len(daily))
+
+
 Measure = Callable[[Observed, str, Window, Objective | None], Measurement | None]
 MEASURES: Mapping[str, Measure] = {
     "freshness": freshness,
     "pipeline_success_rate": success,
     "completeness": completeness,
+    "volume_anomaly": ordinary_days,
 }
 
 

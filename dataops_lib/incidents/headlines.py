@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dataops_lib import wording
 from dataops_lib.incidents import postmortem, postmortem_lint
 from dataops_lib.incidents.incident import Incident
 from dataops_lib.incidents.postmortem import Mark, Row
@@ -21,7 +20,7 @@ MARKS: tuple[Mark, ...] = ("detected", "acknowledged", "diagnosed", "repaired", 
 def milestones(rows: Iterable[Row]) -> pd.DataFrame:
     """Time from detection to each milestone of a timeline."""
     taken = postmortem.milestones(rows)
-    said = [(mark, wording.hours_and_minutes(span)) for mark, span in taken.items()]
+    said = [(mark, span(after)) for mark, after in taken.items()]
     order = sorted(said, key=lambda row: MARKS.index(row[0]))
     return titled(pd.DataFrame(order, columns=["milestone", "after detection"]))
 
@@ -32,14 +31,14 @@ def incidents(found: Iterable[Incident], zone: str) -> pd.DataFrame:
     for one in found:
         due = pd.Timestamp(one.due_at).tz_convert(zone)
         lasted = (one.resolved_at or one.until) - one.due_at
-        span = wording.hours_and_minutes(lasted)
+        waited = span(lasted)
         rows.append(
             (
                 f"{due:%Y-%m-%d %H:%M}",
                 one.kind,
                 one.severity or "none",
                 one.detected_by or "nobody yet",
-                span if one.resolved_at else f"{span}, still open",
+                waited if one.resolved_at else f"{waited}, still open",
                 one.planted or "no",
             )
         )

@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
+from dataops_lib import wording
 from dataops_lib.finding import Finding, Status
 from dataops_lib.incidents.incident import Incident
 from dataops_lib.incidents.postmortem_lint import REVIEW_WITHIN
 from dataops_lib.incidents.postmortem_lint import Context as Context
 from dataops_lib.incidents.postmortem_lint import lint as lint
 from dataops_lib.teams.models import Consumer, Person
-from dataops_lib.wording import hours_and_minutes
 
 Mark = Literal["detected", "acknowledged", "diagnosed", "repaired", "verified"]
 
@@ -93,8 +93,8 @@ def duration(start: datetime, end: datetime, zone: str) -> str:
     '2013-03-10T01:30-05:00 - 2013-03-10T03:30-04:00 (1 hour)'
     """
     start, end = (moment.replace(second=0, microsecond=0) for moment in (start, end))
-    span = hours_and_minutes(end.astimezone(UTC) - start.astimezone(UTC))
-    return f"{_local(start, zone)} - {_local(end, zone)} ({span})"
+    lasted = wording.span(end.astimezone(UTC) - start.astimezone(UTC))
+    return f"{_local(start, zone)} - {_local(end, zone)} ({lasted})"
 
 
 def _local(moment: datetime, zone: str) -> str:
@@ -240,12 +240,12 @@ def _impact(
     yield "Reads of stale data", "; ".join(f"{who}: {n}" for who, n in readers.items()) or "0"
     yield "Found by", incident.detected_by or "not known"
     if incident.detected_at:
-        yield "Time until detected", hours_and_minutes(incident.detected_at - incident.started_at)
+        yield "Time until detected", wording.span(incident.detected_at - incident.started_at)
     took = milestones(timeline(incident))
     marks: tuple[Mark, ...] = ("acknowledged", "repaired")
     for mark in marks:
-        span = took.get(mark)
-        yield f"Time until {mark}", "not known" if span is None else hours_and_minutes(span)
+        after = took.get(mark)
+        yield f"Time until {mark}", "not known" if after is None else wording.span(after)
     if incident.gaps:
         yield "Loads still missing", str(len(incident.gaps))
 

@@ -1,6 +1,7 @@
 """Page one and the monthly report: what a lead has to decide.
 
-diagnosis  a diagnosis: four tiles, service levels by tier, and what nobody can know
+tiles      the four figures of page one: what is counted, how it stands, how to recompute it
+diagnosis  a diagnosis: tiles, service levels by tier, budgets, and what nobody can know
 decisions  what a lead has to decide: error budgets first, at most three things
 page       parts of page one as HTML, safe for any text, readable without scripts or network
 runner     the report of one team: its notebooks executed, one self-contained page

@@ -13,6 +13,7 @@ from dataops_lib.report import page
 
 NOTEBOOKS = files.HOME / "notebooks"
 LINK = re.compile(r'href="(\w+)\.ipynb"')
+SECTION = re.compile(r' <a class="do-section" href="(\w+)\.ipynb">.*?</a>')
 KERNEL = "python3"
 QUIET = ["--IPKernelApp.log_level=40"]  # kernels report errors only, no note on encryption
 CELL_SECONDS = 300
@@ -80,7 +81,8 @@ def html(
     """An executed notebook as one HTML page: no scripts, nothing loaded from elsewhere.
 
     `links` are sections with href, title and failed; `back` is where page one stands. A link to
-    one of the notebooks in `pages` becomes a link to its page, one to another is plain text.
+    one of the notebooks in `pages` becomes a link to its page, one to another is plain text, and
+    left out where it only says what that page is.
     """
     from nbconvert import HTMLExporter
 
@@ -94,4 +96,5 @@ def html(
     values = {"title": title, "footer": footer, "heading": heading, "back": back, "links": links}
     resources = {"report": values | {"css": page.css("style.css")}}
     text, _ = exporter.from_notebook_node(notebook, resources=resources)
-    return LINK.sub(lambda m: f'href="{m[1]}.html"' if m[1] in pages else "", str(text))
+    text = SECTION.sub(lambda link: link[0] if link[1] in pages else "", str(text))
+    return LINK.sub(lambda link: f'href="{link[1]}.html"' if link[1] in pages else "", text)

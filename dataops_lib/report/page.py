@@ -11,13 +11,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dataops_lib import wording
-from dataops_lib.evidence import levels as evidence_levels
+from dataops_lib.evidence.levels import SLIS
+from dataops_lib.evidence.verdicts import Level
 from dataops_lib.finding import Finding
-from dataops_lib.report import diagnosis as report_diagnosis
 from dataops_lib.report import headlines
 from dataops_lib.report.diagnosis import Diagnosis
+from dataops_lib.report.tiles import DAYS
+from dataops_lib.service_levels import budget_policy
+from dataops_lib.service_levels.budget import Budget
 from dataops_lib.service_levels.objectives import Objective
+from dataops_lib.teams.models import Table
+from dataops_lib.wording import plural
 
+USUAL = ("freshness", "pipeline_success_rate", "completeness")  # columns that every page has
 TEMPLATES = Path(__file__).parent / "templates"
 RECORD = "application/vnd.dataops.diagnosis+json"
 MARKS = {"ok": "●", "warn": "▲", "fail": "✖", "unknown": "○"}
@@ -48,8 +54,8 @@ class Record:
         return {"text/plain": repr(self), RECORD: record}
 
     def __repr__(self) -> str:
-        found = len(self.diagnosis.findings)
-        return f"Recorded {found} findings of team {self.diagnosis.team} in diagnosis.json."
+        findings = plural(len(self.diagnosis.findings), "finding")
+        return f"Recorded {findings} of team {self.diagnosis.team} in diagnosis.json."
 
 
 @cache
@@ -86,30 +92,40 @@ def page_one(diagnosis: Diagnosis) -> Html:
 
 
 def levels(diagnosis: Diagnosis) -> Html:
-    """Service levels of every table, by tier."""
+    """Service levels of every table, by tier; a column that nobody needs is left out."""
+    promised = {level.sli for level in diagnosis.levels if level.promise} | set(USUAL)
+    names = [name for name in SLIS if name in promised]
     rows = [
-        (seen.table, [_cell(seen, name) for name in evidence_levels.SLIS])
-        for seen in diagnosis.tables
+        (measured.table, [_cell(_level(diagnosis, measured.table, name)) for name in names])
+        for measured in diagnosis.tables
     ]
-    titles = [title for title, _ in evidence_levels.SLIS.values()]
+    titles = [SLIS[name][0] for name in names]
     text = headlines.tables(diagnosis)
     return _part("levels.html.j2", text, diagnosis=diagnosis, rows=rows, titles=titles)
 
 
-def _cell(seen: evidence_levels.TableLevels, name: str) -> dict[str, Any]:
+def _level(diagnosis: Diagnosis, table: Table, sli: str) -> Level:
+    named = (level for level in diagnosis.levels if (level.table, level.sli) == (table, sli))
+    return next(named, Level(table, sli, None, None))
+
+
+def _cell(level: Level) -> dict[str, Any]:
     """One service level in few words: the share, what was promised, how it stands."""
-    measured, promise = seen.shown(name), seen.promises.get(name)
-    shown = wording.percent(measured.ratio) if measured and measured.ratio is not None else ""
     promised = "nothing promised"
-    if promise is not None:
+    if (promise := level.promise) is not None:
         promised = f"SLO {_short(promise.objective)}"
         promised += f"; SLA {_short(promise.sla)}" if promise.sla else ""
-    return {"finding": report_diagnosis.judge_sli(seen, name), "shown": shown, "promised": promised}
+    return {
+        "finding": level.finding,
+        "shown": level.share,
+        "word": level.word,
+        "promised": promised,
+    }
 
 
 def _short(objective: Objective) -> str:
     """An objective without its period where that is the report's own."""
-    usual = objective.period is not None and objective.period.days == report_diagnosis.DAYS
+    usual = objective.period is not None and objective.period.days == DAYS
     return str(replace(objective, period=None) if usual else objective)
 
 
@@ -124,8 +140,14 @@ def decisions(diagnosis: Diagnosis) -> Html:
         "why": step.evidence if step else "",
         "gate": diagnosis.maturity.next_step if diagnosis.maturity else "",
     }
-    text = f"{len(diagnosis.decisions)} decisions. Worst budget: {values['budget']}"
-    more = {"diagnosis": diagnosis, "day": wording.day}
+    text = f"{plural(len(diagnosis.decisions), 'decision')}. Worst budget: {values['budget']}"
+    more = {
+        "diagnosis": diagnosis,
+        "day": wording.day,
+        "calm": headlines.no_decision(diagnosis),
+        "draft": headlines.draft(diagnosis),
+        "due": headlines.postmortem_due(diagnosis, budget_policy.load().incident),
+    }
     return _part("decisions.html.j2", text, **more, **values)
 
 
@@ -136,43 +158,46 @@ BUDGET_COLUMNS = (
 
 def budgets(diagnosis: Diagnosis) -> Html:
     """Every error budget, worst first: what is spent and left, what that proves, what follows."""
-    found = diagnosis.budgets
     text = headlines.budgets(diagnosis)
-    asked = {str(one.numbers["state"]): one.next_step for one in found if one.numbers["state"]}
-    notes = [f'Policy for "{state}": {action}.' for state, action in asked.items()]
-    why = sorted({str(one.numbers["interval_why"]) for one in found} - {""})
-    notes += [f"No interval for minutes: {reason}." for reason in why]
+    actions = {
+        budget.state.name: budget.state.action for budget in diagnosis.budgets if budget.state
+    }
+    notes = [f'Policy for "{state}": {action}.' for state, action in actions.items()]
+    if any(budget.unit == "minutes" for budget in diagnosis.budgets):
+        notes.append(
+            "No interval for minutes: stale minutes come in spells and are no independent trials."
+        )
     notes += [line for line in [headlines.without_budget(diagnosis)] if line]
-    values = {"rows": [_budget(one) for one in found], "titles": BUDGET_COLUMNS, "notes": notes}
+    rows = [_budget(budget) for budget in diagnosis.budgets]
+    values = {"rows": rows, "titles": BUDGET_COLUMNS, "notes": notes}
     return _part("budgets.html.j2", text, otherwise=text, **values)
 
 
-def _budget(finding: Finding) -> list[dict[str, str]]:
+def _budget(budget: Budget) -> list[dict[str, str]]:
     """The cells of one budget, in the order of `BUDGET_COLUMNS`; nothing is clamped."""
-    n = finding.numbers
-    unit, left = str(n["unit"]), n["remaining_ratio"]
-    if left is None:
+    verdict, unit, slo = budget.verdict, budget.unit, budget.slo
+    if verdict.left is None:
         good = allowed = spent = rest = "not measured"
     else:
-        good = f"{n['good']:,.0f} of {headlines.amount(n['total'], unit)}"
+        good = wording.part(verdict.measured.good, verdict.measured.total, unit)
         allowed, spent, rest = (
-            headlines.amount(n[f"{name}_{unit}"], unit) for name in ("allowed", "spent", "left")
+            headlines.amount(size, unit) for size in (verdict.allowed, verdict.spent, budget.left)
         )
-    promise = f"{evidence_levels.SLIS[n['sli']][0]} {n['objective']}"
+    promise = f"{SLIS[slo.sli][0]} {replace(slo.objective, period=None)}"
+    follows = budget.state.name if budget.state else budget.action
+    if budget.state and budget.action != budget.state.action:
+        follows = budget.action
     cells = [
-        (n["table"], f"tier {n['tier']}", ""),
-        (promise, n["window"], ""),
-        (good, "", ""),
+        (slo.table, f"tier {budget.tier}", ""),
+        (promise, str(slo.period), ""),
+        (good, "so far" if verdict.measured.to_come else "", ""),
         (allowed, "", ""),
         (spent, "", ""),
-        (rest, "" if left is None else wording.percent(round(left, 2)), ""),
-        (n["verdict"], headlines.budget_evidence(finding), _VERDICTS[n["verdict"]]),
-        (n["state"] or finding.next_step, "", ""),
+        (rest, "" if verdict.left is None else wording.percent(verdict.left, digits=3), ""),
+        (verdict.word, headlines.budget_evidence(budget), verdict.status),
+        (follows, "", ""),
     ]
-    return [{"shown": str(a), "small": str(b), "status": c} for a, b, c in cells]
-
-
-_VERDICTS = {"met": "ok", "breached": "fail", "not measurable": "unknown", "unknown": "unknown"}
+    return [{"shown": a, "small": b, "status": c} for a, b, c in cells]
 
 
 def onboarding(diagnosis: Diagnosis) -> Html | None:
@@ -189,7 +214,7 @@ def onboarding(diagnosis: Diagnosis) -> Html | None:
 def unknowns(diagnosis: Diagnosis) -> Html:
     """What nobody can know from these inputs."""
     otherwise = "Every input that this report reads was given."
-    text = f"{len(diagnosis.unknowns)} things we do not know"
+    text = f"{plural(len(diagnosis.unknowns), 'thing')} we do not know"
     title = "What we do not know"
     found = diagnosis.unknowns
     return _part("findings.html.j2", text, findings=found, otherwise=otherwise, title=title)
@@ -197,5 +222,5 @@ def unknowns(diagnosis: Diagnosis) -> Html:
 
 def findings(found: Sequence[Finding], otherwise: str = "Nothing to report.") -> Html:
     """Findings as a list."""
-    text = f"{len(found)} findings"
+    text = plural(len(found), "finding")
     return _part("findings.html.j2", text, findings=found, otherwise=otherwise, title="")

@@ -1,24 +1,44 @@
-"""Error budgets: what a target allows, how much is spent, and what the numbers prove."""
+"""Error budgets: what a target allows, how much of it is spent, and the one verdict."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from scipy import special
 
-from dataops_lib.finding import Finding
-from dataops_lib.service_levels.objectives import SLO, TargetError, as_target
-from dataops_lib.wording import percent
+from dataops_lib.finding import Finding, Status
+from dataops_lib.service_levels.budget_policy import Policy, PolicyState, state_of
+from dataops_lib.service_levels.measurements import Measurement
+from dataops_lib.service_levels.objectives import SLO, TargetError, promised_share
+from dataops_lib.service_levels.objectives import Target as Target
+from dataops_lib.service_levels.outlook import Outlook as Outlook
+from dataops_lib.service_levels.outlook import backtest as backtest
+from dataops_lib.service_levels.outlook import simulate as simulate
+from dataops_lib.service_levels.proof import allowed_failures as allowed_failures
+from dataops_lib.service_levels.proof import alternatives as alternatives
+from dataops_lib.service_levels.proof import at_most as at_most
+from dataops_lib.service_levels.proof import chance as chance
+from dataops_lib.service_levels.proof import check_part
+from dataops_lib.service_levels.proof import evidence as evidence
+from dataops_lib.service_levels.proof import interval as interval
+from dataops_lib.service_levels.proof import proven as proven
+from dataops_lib.service_levels.proof import runs_to_allow as runs_to_allow
+from dataops_lib.service_levels.proof import runs_to_prove as runs_to_prove
+from dataops_lib.wording import ALMOST, amounts, number, percent, plural
 
-Target = Decimal | float | str
-MINIMUM_COVERAGE = 0.9  # below, too much is unknown for a verdict
+MINIMUM_COVERAGE = Fraction(9, 10)  # below, too much is unknown for a verdict
+
+Word = Literal["met", "breached", "not measurable", "unknown"]
+_STATUS: dict[Word, Status] = {
+    "met": "ok",
+    "breached": "fail",
+    "not measurable": "unknown",
+    "unknown": "unknown",
+}
 
 
 def calculate_error_budget(slo_percent: float, period_days: float = 30) -> dict[str, Any]:
@@ -39,7 +59,7 @@ def calculate_error_budget(slo_percent: float, period_days: float = 30) -> dict[
     3.6
     """
     allowed = 1 - _percentage(slo_percent)
-    days = _number(period_days, "period_days")
+    days = _exact(period_days, "period_days")
     if days <= 0:
         raise TargetError(f"period_days is {period_days}", "Write 1 or more, such as 30")
     minutes = Fraction(days) * 24 * 60 * allowed
@@ -68,140 +88,105 @@ def burn_rate(error_ratio: float | None, slo: SLO | Target) -> float:
     """
     if error_ratio is None or math.isnan(error_ratio):
         return math.nan
-    return float(Fraction(str(float(error_ratio))) / (1 - _target(slo)))
+    return float(Fraction(str(float(error_ratio))) / (1 - Fraction(promised_share(slo))))
 
 
 def remaining(good: float, total: float, target: SLO | Target) -> float:
     """Share of the budget left: 1 untouched, 0 spent, below 0 overspent; never clamped.
 
-    NaN when nothing was measured.
+    NaN when nothing was measured. What floats cannot tell from 0 is 0: spent exactly is kept.
 
     Examples
     --------
     >>> remaining(29, 30, 0.9)
     0.6666666666666666
     """
-    _check(good, total)
+    check_part(good, total)
     if total == 0:
         return math.nan
-    return float(1 - (Fraction(total) - Fraction(good)) / (Fraction(total) * (1 - _target(target))))
+    allowed = Fraction(total) * (1 - Fraction(promised_share(target)))
+    left = float(1 - (Fraction(total) - Fraction(good)) / allowed)
+    return 0.0 if abs(left) < ALMOST else left
 
 
-def allowed_failures(n: int, target: SLO | Target) -> int:
-    """How many of `n` events may fail: floor(n * (1 - target)), exactly.
+@dataclass(frozen=True)
+class Verdict:
+    """How one promise stands over its own window: the word, the counts behind it, what to do.
 
-    Examples
-    --------
-    >>> allowed_failures(30, 0.9), allowed_failures(7, 0.995)  # in floats the first would be 2
-    (3, 0)
+    `target` is the promised share; None when the promise must hold always. `trials` says that the
+    counts are runs, of which few prove little; minutes and cells are all there is to know.
     """
-    return math.floor(Fraction(n) * (1 - _target(target)))
+
+    word: Word
+    measured: Measurement
+    target: Decimal | None
+    trials: bool = True
+
+    @property
+    def status(self) -> Status:
+        """ok, fail or unknown."""
+        return _STATUS[self.word]
+
+    @property
+    def ratio(self) -> float | None:
+        """Share of good in the whole window; what is still to come counts as good."""
+        whole = self.measured.whole
+        return (self.measured.good + self.measured.to_come) / whole if whole else None
+
+    @property
+    def spent(self) -> float:
+        """Bad minutes, runs or cells, 0 or more."""
+        return max(self.measured.total - self.measured.good, 0.0)
+
+    @property
+    def allowed(self) -> float:
+        """How many may be bad in the whole window, the part of it that is to come included."""
+        return self.measured.whole * float(1 - self.target) if self.target is not None else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Share of the budget left, never clamped; None when unmeasured, or without a budget."""
+        if self.target is None or not self.measured.total:
+            return None
+        good, whole = self.measured.good + self.measured.to_come, self.measured.whole
+        return remaining(min(good, whole), whole, self.target)
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it."""
+        if self.word == "not measurable" and self.target is not None:
+            needed = runs_to_allow(self.target)
+            return f"Count at least {plural(needed, 'event')}, or promise less"
+        return {
+            "met": "Nothing to do",
+            "breached": "Follow the error budget policy",
+            "not measurable": "Promise a share",
+            "unknown": "Find out how the unknown ones ended",
+        }[self.word]
 
 
-def runs_to_allow(target: SLO | Target, failures: int = 1) -> int:
-    """The fewest runs of which `failures` may fail: 200 for one at 99.5 %."""
-    return math.ceil(failures / (1 - _target(target)))
+def stand(measured: Measurement, target: Decimal | None, *, trials: bool = True) -> Verdict:
+    """The one verdict that every page, table, headline and decision repeats.
 
-
-def runs_to_prove(target: SLO | Target, confidence: float = 0.95, failures: int = 0) -> int:
-    """The fewest runs, `failures` of them bad, that show a rate of at least `target`.
-
-    Exact binomial, one-sided at `confidence`; runs are taken to fail independently.
-
-    Examples
-    --------
-    >>> runs_to_prove(0.99), runs_to_prove(0.995), runs_to_prove(0.99, failures=1)
-    (299, 598, 473)
+    met, breached, not measurable (too few runs to allow one failure, and those that failed do not
+    prove a breach by themselves: Clopper-Pearson, 95 %) or unknown (nothing was measured, or less
+    than 90 % of it is known).
     """
-    bad = float(1 - _target(target))
-    return _smallest(lambda n: special.bdtr(failures, n, bad) <= 1 - confidence, failures + 1)
+    return Verdict(_word(measured, target, trials), measured, target, trials)
 
 
-def alternatives(n: int, target: SLO | Target, per_day: float = 1) -> list[str]:
-    """What to do instead when `n` runs cannot tell whether `target` is kept."""
-    wanted = _target(target)
-    needed = runs_to_allow(float(wanted))
-    found = [f"count over {math.ceil(needed / per_day)} days ({needed} runs)"]
-    if n > 1:
-        lower = Fraction(math.floor((1 - Fraction(1, n)) * 1000), 1000)
-        found.append(f"promise {_shown(lower)}, which lets one of {n} runs fail")
-        found.append(f"pool {math.ceil(needed / n)} pipelines of a tier")
-    return [*found, "promise minutes of freshness"]
-
-
-def evidence(good: float, total: float, target: SLO | Target) -> str:
-    """What the runs show, in one sentence that states its assumption.
-
-    >>> evidence(30, 30, 0.995)[:52]
-    '30 of 30 good: at least 90.5 % with 95 % confidence,'
-    """
-    if total == 0:
-        return "nothing was measured, so nothing is shown"
-    least, likely = (
-        percent(round(proven(good, total), 3)),
-        percent(round(chance(good, total, target), 2)),
-    )
-    return (
-        f"{good:g} of {total:g} good: at least {least} with 95 % confidence, {likely} chance that "
-        f"it is {_shown(_target(target))} or better, if failures are independent"
-    )
-
-
-def interval(
-    good: float,
-    total: float,
-    method: Literal["wilson", "clopper-pearson", "jeffreys"] = "wilson",
-    confidence: float = 0.95,
-) -> tuple[float, float]:
-    """Two-sided interval of the true rate, ratios in [0, 1]; (0, 1) when nothing was measured.
-
-    "wilson" for display, "clopper-pearson" for contracts (never covers too little), "jeffreys" for
-    chances. Count runs or incidents: minutes are not independent trials.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in interval(30, 30)]
-    [0.886, 1.0]
-    """
-    _check(good, total)
-    if total == 0:
-        return 0.0, 1.0
-    bad, tail = total - good, (1 - confidence) / 2
-    if method == "wilson":
-        z, ratio = float(special.ndtri(1 - tail)), good / total
-        middle = ratio + z * z / (2 * total)
-        spread = z * math.sqrt(ratio * (1 - ratio) / total + (z / (2 * total)) ** 2)
-        low, high = ((middle + side * spread) / (1 + z * z / total) for side in (-1, 1))
-    elif method == "clopper-pearson":
-        low = special.betaincinv(good, bad + 1, tail) if good else 0.0
-        high = special.betaincinv(good + 1, bad, 1 - tail) if bad else 1.0
-    elif method == "jeffreys":
-        low = special.betaincinv(good + 0.5, bad + 0.5, tail) if good else 0.0
-        high = special.betaincinv(good + 0.5, bad + 0.5, 1 - tail) if bad else 1.0
-    else:
-        known = "wilson, clopper-pearson or jeffreys"
-        raise ValueError(f"method {method!r} is not known; use {known}")
-    return (max(float(low), 0.0) if good else 0.0), (min(float(high), 1.0) if bad else 1.0)
-
-
-def proven(good: float, total: float, confidence: float = 0.95) -> float:
-    """The rate that the runs show at least, one-sided and exact: 7 of 7 prove 65.2 %.
-
-    >>> round(proven(7, 7), 3), round(proven(30, 30), 3)
-    (0.652, 0.905)
-    """
-    _check(good, total)
-    return float(special.betaincinv(good, total - good + 1, 1 - confidence)) if good else 0.0
-
-
-def chance(good: float, total: float, target: SLO | Target) -> float:
-    """Chance that the true rate is `target` or better, by Jeffreys' prior, in [0, 1].
-
-    >>> round(chance(30, 30, 0.995), 2)
-    0.42
-    """
-    _check(good, total)
-    return float(special.betaincc(good + 0.5, total - good + 0.5, float(_target(target))))
+def _word(measured: Measurement, target: Decimal | None, trials: bool) -> Word:
+    check_part(measured.good, measured.total)
+    coverage, bad = measured.coverage, measured.total - measured.good
+    if coverage is None or not measured.total or Fraction(coverage) < MINIMUM_COVERAGE:
+        return "unknown"
+    if target is None:
+        return "met" if bad <= ALMOST * measured.total else "breached"
+    few = trials and not allowed_failures(int(measured.whole), target)
+    if few and at_most(measured.good, measured.total) >= float(target):
+        return "not measurable"
+    good, whole = measured.good + measured.to_come, measured.whole
+    return "met" if remaining(min(good, whole), whole, target) >= 0 else "breached"
 
 
 def verdict(
@@ -210,48 +195,163 @@ def verdict(
     target: SLO | Target,
     *,
     unknown: float = 0,
+    to_come: float = 0,
     subject: str = "",
 ) -> Finding:
-    """Say whether the target was met (ok), breached (fail), or cannot be told (unknown).
+    """`stand` as a finding: the target was met (ok), breached (fail), or cannot be told (unknown).
 
-    `numbers["verdict"]` is met, breached, not measurable (too few events to allow one failure,
-    and the failures seen do not prove a breach by themselves) or unknown (less than 90 % known).
+    `numbers["verdict"]` is the word. `to_come` is what a calendar period still promises.
     """
-    _check(good, total)
-    wanted = _target(target)
-    name = subject or (target.name if isinstance(target, SLO) else f"target {_shown(wanted)}")
-    left, allowed = remaining(good, total, target), allowed_failures(total, target)  # type: ignore[arg-type]
-    word, status, step = _verdict(good, total, wanted, unknown, allowed)
-    evidence = f"{good:g} of {total:g} good ({percent(good / total if total else None)})"
-    evidence += f", {_shown(wanted)} promised, {allowed} may fail"
+    wanted = promised_share(target)
+    name = subject or (target.name if isinstance(target, SLO) else f"target {percent(wanted)}")
+    standing = stand(Measurement(good, total, unknown, to_come=to_come), wanted)
+    allowed = allowed_failures(int(total + to_come), wanted)
+    share = percent(standing.ratio, promise=wanted)
+    evidence = f"{number(good)} of {number(total)} good ({share}), {percent(wanted)} promised, "
     numbers = {
-        "verdict": word,
+        "verdict": standing.word,
         "good": good,
         "total": total,
         "unknown": unknown,
         "target_ratio": float(wanted),
         "allowed_failures": allowed,
-        "remaining_ratio": None if math.isnan(left) else left,
+        "remaining_ratio": standing.left,
         "proven_ratio": proven(good, total) if total else None,
     }
-    return Finding(name, status, f"{word}: {evidence}", step, numbers)
+    words = f"{standing.word}: {evidence}{number(allowed)} may fail"
+    return Finding(name, standing.status, words, standing.next_step, numbers)
 
 
-def _verdict(
-    good: float, total: float, target: Fraction, unknown: float, allowed: int
-) -> tuple[str, Literal["ok", "fail", "unknown"], str]:
-    if total == 0 or total < Fraction(str(MINIMUM_COVERAGE)) * Fraction(total + unknown):
-        return "unknown", "unknown", "Find out how the unknown ones ended"
-    bad = total - good
-    if not allowed:
-        at_best = special.betaincinv(good + 1, bad, 0.95) if bad else 1.0
-        if at_best >= float(target):
-            needed = runs_to_allow(float(target))
-            step = f"Count at least {needed} events, or promise less"
-            return "not measurable", "unknown", step
-    if Fraction(good) >= Fraction(total) * target:
-        return "met", "ok", "Nothing to do"
-    return "breached", "fail", "Follow the error budget policy"
+@dataclass(frozen=True)
+class Budget:
+    """What one promise allows to be bad over its own period, and how much of it is spent.
+
+    `unit` is minutes or runs; `tier` that of the table. `state` is what the error budget policy
+    asks for, None while nothing can be judged.
+    """
+
+    slo: SLO
+    tier: int
+    unit: Literal["minutes", "runs"]
+    verdict: Verdict
+    state: PolicyState | None
+    sla_breached: bool = False
+
+    @property
+    def subject(self) -> str:
+        """How findings call it."""
+        return f"{self.slo.table} {NAMES[self.slo.sli]} budget"
+
+    @property
+    def remaining(self) -> float:
+        """Share of the budget left: 1 untouched, below 0 overspent; NaN when unmeasured."""
+        return math.nan if self.verdict.left is None else self.verdict.left
+
+    @property
+    def left(self) -> float:
+        """Minutes or runs that may still be bad; below 0 when overspent."""
+        return self.verdict.allowed - self.verdict.spent
+
+    @property
+    def status(self) -> Status:
+        """That of the policy's state; a breached SLA is worth a look whatever is left."""
+        if self.state is None:
+            return "unknown"
+        return "warn" if self.sla_breached and self.state.status == "ok" else self.state.status
+
+    @property
+    def action(self) -> str:
+        """What follows."""
+        if self.state is None:
+            return self.verdict.next_step
+        if self.sla_breached and self.state.status == "ok":
+            return "Repair before you ship: consumers were promised more than is kept"
+        return self.state.action
+
+    @property
+    def runs_needed(self) -> int | None:
+        """The fewest runs of which one may fail; None where minutes are counted."""
+        return runs_to_allow(self.slo) if self.unit == "runs" else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the share of good runs (Clopper-Pearson); None for minutes.
+
+        Stale minutes come in spells and are no independent trials.
+        """
+        measured = self.verdict.measured
+        if self.unit == "minutes" or not measured.total:
+            return None
+        return interval(measured.good, measured.total, "clopper-pearson")
+
+    @property
+    def at_most(self) -> float:
+        """The rate that the failures prove at most, one-sided at 95 %; the verdict hangs on it."""
+        return at_most(self.verdict.measured.good, self.verdict.measured.total)
+
+    @property
+    def evidence(self) -> str:
+        """What was spent and left, in a few words."""
+        if self.verdict.left is None:
+            return "not measured"
+        period = self.slo.period
+        within = plural(period.days, "day") if period.days else f"this {period}"
+        size, unit = (60, "hours") if self.unit == "minutes" else (1, "runs")
+        of = amounts(self.verdict.spent / size, self.verdict.allowed / size, unit)
+        spent = f"{of} spent in {within}"
+        if self.state is None:
+            needs = f", needs {plural(self.runs_needed, 'run')}" if self.runs_needed else ""
+            return f"{self.verdict.word}{needs}: {spent}"
+        left = percent(abs(self.remaining), digits=3)
+        return f"{f'{left} left' if self.remaining >= 0 else f'overspent by {left}'}, {spent}"
+
+    @property
+    def finding(self) -> Finding:
+        """The budget as a judgement, with its figures for diagnosis.json."""
+        measured, unit, known = self.verdict.measured, self.unit, self.verdict.left is not None
+        figures = {
+            "good": measured.good,
+            "total": measured.total,
+            "period_total": measured.whole,
+            f"allowed_{unit}": self.verdict.allowed,
+            f"spent_{unit}": self.verdict.spent,
+            f"left_{unit}": self.left,
+        }
+        numbers = {
+            "table": self.slo.table,
+            "tier": self.tier,
+            "sli": self.slo.sli,
+            "objective": str(replace(self.slo.objective, period=None)),
+            "target_ratio": float(promised_share(self.slo)),
+            "window": str(self.slo.period),
+            "unit": unit,
+            "unknown": measured.unknown,
+            "remaining_ratio": self.verdict.left,
+            "verdict": self.verdict.word,
+            "runs_needed": self.runs_needed,
+            "interval_ratio": list(self.interval) if self.interval else None,
+            "state": self.state.name if self.state else None,
+            **{name: amount if known else None for name, amount in figures.items()},
+        }
+        return Finding(self.subject, self.status, self.evidence, self.action, numbers)
+
+
+NAMES = {  # the SLIs of an SLO file, as people call them
+    "freshness": "freshness",
+    "pipeline_success_rate": "run success",
+    "completeness": "completeness",
+    "volume_anomaly": "volume",
+}
+
+
+def of(
+    slo: SLO, verdict: Verdict, policy: Policy, *, tier: int, sla_breached: bool = False
+) -> Budget:
+    """The budget of a promise that names a share, as `verdict` on its own period left it."""
+    unit: Literal["minutes", "runs"] = "minutes" if slo.sli == "freshness" else "runs"
+    judged = verdict.status != "unknown" and verdict.left is not None
+    state = state_of(verdict.left or 0.0, policy) if judged else None
+    return Budget(slo, tier, unit, verdict, state, sla_breached)
 
 
 def burndown(
@@ -263,107 +363,16 @@ def burndown(
     the whole period where it is not over yet. Returns day, bad and remaining (ratio of the
     budget at the end of the day, never clamped; NaN when nothing was measured).
     """
-    good, total = _good_total(history)
+    total = history["total"] if "total" in history else history["good"] + history["bad"]
+    bad = total.astype(float) - history["good"].astype(float)
     whole = float(total.sum()) if expected_total is None else expected_total
-    allowed = whole * float(1 - _target(target))
-    left = 1 - (total - good).cumsum() / allowed if allowed else total * math.nan
-    return pd.DataFrame({"day": history["day"], "bad": total - good, "remaining": left})
+    allowed = whole * float(1 - promised_share(target))
+    left = 1 - bad.cumsum() / allowed if allowed else bad * math.nan
+    left = left.mask(left.abs() <= ALMOST, 0.0)
+    return pd.DataFrame({"day": history["day"], "bad": bad, "remaining": left})
 
 
-def backtest(
-    history: pd.DataFrame, targets: Iterable[Target], windows: Iterable[int]
-) -> pd.DataFrame:
-    """What could have been promised: every target with every window of days, on known history.
-
-    `history` has one row a day: day, good and total (or bad). Returns target, window_days,
-    green_ratio (of the days on which a whole window was behind us), worst_ratio, longest_red_days
-    and history_days, the days it rests on; NaN where the history is shorter than the window.
-    """
-    good, total = _good_total(history)
-    rows = []
-    for window in windows:
-        summed = total.rolling(window).sum()
-        known = summed > 0
-        bad = (total - good).rolling(window).sum()[known]
-        share = 1 - bad / summed[known]
-        for target in targets:
-            allowed = summed[known] * float(1 - _target(target))
-            red = bad > allowed * (1 + 1e-12)  # sums of floats: a budget spent exactly is kept
-            streak = red.groupby((~red).cumsum()).sum().max() if len(red) else math.nan
-            green = 1 - red.mean() if len(red) else math.nan
-            worst = share.min() if len(red) else math.nan
-            rows.append((as_target(target), window, green, worst, streak, len(history)))
-    names = ["target", "window_days", "green_ratio", "worst_ratio", "longest_red_days"]
-    return pd.DataFrame(rows, columns=[*names, "history_days"])
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """How often a promise would hold: counted in runs and in minutes, simulated and exact."""
-
-    runs: int
-    allowed_failures: int
-    runs_met_exact: float  # chance in [0, 1], by the binomial: the check on the simulation
-    runs_met_simulated: float
-    budget_minutes: float
-    minutes_met: float  # chance in [0, 1]
-    bad_minutes: Mapping[str, float]  # of a month: p50, p90, p99
-    months: int
-
-
-def simulate(
-    target: SLO | Target,
-    *,
-    success_rate: float,
-    incidents_per_month: float,
-    median_minutes: float,
-    runs: int = 30,
-    spread: float = 1.0,
-    period_days: float = 30,
-    months: int = 100_000,
-    seed: int = 0,
-) -> Outlook:
-    """What would happen if we promised `target`: months of runs, and months of incidents.
-
-    Runs fail independently with 1 - `success_rate`. Incidents arrive by a Poisson law and last
-    lognormally: `median_minutes`, and `spread` as the standard deviation of the logarithm (1: one
-    in six lasts 2.7 times the median or more). Overlaps are added up, so minutes are pessimistic.
-    """
-    if not 0 <= success_rate <= 1 or not 0 <= incidents_per_month <= 100 or median_minutes <= 0:
-        raise ValueError("success_rate is in 0..1, incidents_per_month in 0..100, minutes above 0")
-    random = np.random.default_rng(seed)
-    may_fail = allowed_failures(runs, target)
-    failed = random.binomial(runs, 1 - success_rate, months)
-    incidents = random.poisson(incidents_per_month, months)
-    lengths = random.lognormal(math.log(median_minutes), spread, int(incidents.sum()))
-    bad = np.bincount(np.repeat(np.arange(months), incidents), lengths, months)
-    bad = np.minimum(bad, period_days * 1440)
-    allowed = period_days * 1440 * float(1 - _target(target))
-    quantiles = dict(zip(("p50", "p90", "p99"), np.quantile(bad, [0.5, 0.9, 0.99]), strict=True))
-    return Outlook(
-        runs,
-        may_fail,
-        float(special.bdtr(may_fail, runs, 1 - success_rate)),
-        float((failed <= may_fail).mean()),
-        allowed,
-        float((bad <= allowed).mean()),
-        {name: float(minutes) for name, minutes in quantiles.items()},
-        months,
-    )
-
-
-def _good_total(history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    good = history["good"].astype(float)
-    return good, history["total"].astype(float) if "total" in history else good + history["bad"]
-
-
-def _target(value: SLO | Target) -> Fraction:
-    if isinstance(value, SLO):
-        return 1 - Fraction(value.error_budget)
-    return Fraction(as_target(value))
-
-
-def _number(value: float, name: str) -> Fraction:
+def _exact(value: float, name: str) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise TargetError(f"{name} is {value!r}, not a number", "Write a number, such as 30")
     if not math.isfinite(value):
@@ -372,28 +381,8 @@ def _number(value: float, name: str) -> Fraction:
 
 
 def _percentage(value: float) -> Fraction:
-    number = _number(value, "slo_percent")
+    number = _exact(value, "slo_percent")
     if not 0 < number < 100:
         message = f"slo_percent is {value}, but a target lies between 0 and 100 %, both excluded"
         raise TargetError(message, "Write 99.9: 100 leaves no budget to spend")
     return number / 100
-
-
-def _shown(target: Fraction) -> str:
-    return f"{float(target * 100):.7g} %"
-
-
-def _check(good: float, total: float) -> None:
-    if not 0 <= good <= total or math.isinf(total):
-        raise ValueError(f"{good} good of {total}: a part is between 0 and the whole")
-
-
-def _smallest(holds: Callable[[int], bool], low: int) -> int:
-    """The smallest whole number from `low` on for which `holds` turns true."""
-    high = low
-    while not holds(high):
-        low, high = high + 1, high * 2
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Annotated
 
 import pandas as pd
 from pydantic import Field, model_validator
 
-from dataops_lib import yaml_lines
+from dataops_lib import playbook, yaml_lines
 from dataops_lib.fields import Frozen, Line, Share
 from dataops_lib.finding import Finding, Status
 from dataops_lib.wording import percent
 
 
 class PolicyState(Frozen):
-    """What to do while more than `above` of the budget is left; the last state has no `above`."""
+    """What to do while `from` of the budget or more is left; the last state has no `from`."""
 
     name: Line
-    above: Decimal | None = None
+    least: Annotated[Decimal | None, Field(alias="from")] = None
     status: Status
     action: Line
     source: Line
@@ -40,9 +41,9 @@ class Policy(Frozen):
 
     @model_validator(mode="after")
     def _falls(self) -> Policy:
-        bounds = [state.above for state in self.states]
+        bounds = [state.least for state in self.states]
         if bounds[-1] is not None or None in bounds[:-1]:
-            raise ValueError("the last state, and only that one, has no `above`")
+            raise ValueError("the last state, and only that one, has no `from`")
         known = [bound for bound in bounds if bound is not None]
         if known != sorted(known, reverse=True):
             raise ValueError("states go from the most budget left to the least")
@@ -54,11 +55,24 @@ def load_policy(text: str, file: str = "error_budget_policy.yaml") -> Policy:
     return yaml_lines.validate(Policy, yaml_lines.loads(text, file))
 
 
+def load() -> Policy:
+    """The policy of the playbook."""
+    return load_policy(playbook.text("error_budget_policy.yaml"))
+
+
+def state_of(left: float, policy: Policy) -> PolicyState:
+    """The state that holds while the ratio `left` of a budget is left; spent exactly is not over.
+
+    The first whose `from` is reached: the last one holds when the budget is overspent.
+    """
+    return next(s for s in policy.states if s.least is None or left >= s.least)
+
+
 def decide(left: float, policy: Policy, subject: str = "error budget") -> Finding:
     """What the policy asks for while the ratio `left` of the budget is left; NaN is unknown."""
     if math.isnan(left):
         return Finding(subject, "unknown", "the budget was not measured", "Measure it first")
-    state = next(s for s in policy.states if s.above is None or left > s.above)
+    state = state_of(left, policy)
     evidence = f"{state.name}: {percent(left)} of the budget is left"
     numbers = {"state": state.name, "remaining_ratio": left}
     return Finding(subject, state.status, evidence, state.action, numbers)

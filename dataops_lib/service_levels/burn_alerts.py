@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Literal
 
 import pandas as pd
@@ -14,7 +13,7 @@ from dataops_lib import yaml_lines
 from dataops_lib.fields import Frozen, Line, Share
 from dataops_lib.finding import Finding
 from dataops_lib.service_levels.budget import Target, burn_rate
-from dataops_lib.service_levels.objectives import SLO, as_target
+from dataops_lib.service_levels.objectives import SLO, promised_share
 from dataops_lib.wording import percent
 
 
@@ -92,22 +91,6 @@ def alerts(errors: pd.Series, rule: BurnRule, target: SLO | Target, period: time
         size = max(1, round(window / step))
         bad = errors.fillna(0).rolling(size, min_periods=1).sum()
         known = size - errors.isna().astype(float).rolling(size, min_periods=1).sum()
-        burning = bad / known.where(known > 0) / float(1 - _ratio(target))
+        burning = bad / known.where(known > 0) / float(1 - promised_share(target))
         fires &= burning > factor(rule, period)
     return fires
-
-
-def stale_alert(
-    budget_left: timedelta, at: datetime, next_due_at: datetime, name: str = "freshness"
-) -> Finding:
-    """Say whether a table that is stale at `at` spends its budget before the next run is due."""
-    spent_at = at + max(budget_left, timedelta(0))
-    evidence = f"stale, and its budget is spent at {spent_at:%Y-%m-%d %H:%M} UTC, "
-    evidence += f"the next run is due at {next_due_at:%H:%M}"
-    if spent_at < next_due_at:
-        return Finding(name, "fail", evidence, "Page now: the next run comes too late")
-    return Finding(name, "warn", evidence, "Watch the next run")
-
-
-def _ratio(target: SLO | Target) -> Decimal:
-    return 1 - target.error_budget if isinstance(target, SLO) else as_target(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from dataops_lib.service_levels.measurements import Minutes
 from dataops_lib.windows import Window
+from dataops_lib.wording import plural, span
 
 MICROSECONDS = timedelta(microseconds=1)
 
@@ -43,7 +44,7 @@ def freshness(
     (1560.0, 1320.0)
     """
     at = _times(landings)
-    how = f"minutes at most {max_age} after a landing"
+    how = f"minutes at most {span(max_age)} after a landing"
     window = Window(start, end)
     return _split(_Fresh.of(at, at + max_age // MICROSECONDS), window, excluded, unknown, how)
 
@@ -77,7 +78,7 @@ def lateness(
     successors = np.append(due_at, np.iinfo(np.int64).max // 2)
     following = successors[np.searchsorted(due_at, newest, "right")]
     fresh = _Fresh.of(at, following + grace // MICROSECONDS)
-    how = f"minutes not more than {grace} past due"
+    how = f"minutes not more than {span(grace)} past due"
     return _split(fresh, Window(start, end), excluded, unknown, how)
 
 
@@ -97,49 +98,11 @@ def content_freshness(
     """
     at, reached, future = _reached(publishes)
     fresh = _Fresh.of(at, reached + max_age // MICROSECONDS)
-    how = f"minutes in which the newest record was at most {max_age} old"
-    how += f"; {future} publishes held records from the future" if future else ""
+    how = f"minutes in which the newest record was at most {span(max_age)} old"
+    how += (
+        f"; {plural(future, 'publish', 'publishes')} held records from the future" if future else ""
+    )
     return _split(fresh, Window(start, end), excluded, unknown, how)
-
-
-def advancing(publishes: pd.DataFrame) -> list[datetime]:
-    """Publish times that made the newest record newer: the landings that refresh.
-
-    A green run without new rows, and a backfill of old partitions, are not among them.
-    """
-    at, reached, _ = _reached(publishes)
-    moved = np.diff(reached, prepend=np.iinfo(np.int64).min // 2) > 0
-    return list(pd.to_datetime(at[moved], unit="us", utc=True).to_pydatetime())
-
-
-def by_day(
-    landings: Iterable[datetime],
-    window: Window,
-    *,
-    zone: str,
-    max_age: timedelta,
-    excluded: Sequence[Window] = (),
-    unknown: Sequence[Window] = (),
-) -> pd.DataFrame:
-    """`freshness` of each calendar day of `zone`: day, good, bad, unknown, excluded (minutes)."""
-    at = _times(landings)
-    fresh = _Fresh.of(at, at + max_age // MICROSECONDS)
-    rows = []
-    for day, span in window.days(zone):
-        minutes = _split(fresh, span, excluded, unknown, "")
-        rows.append((day, minutes.good, minutes.bad, minutes.unknown, minutes.excluded))
-    return pd.DataFrame(rows, columns=["day", "good", "bad", "unknown", "excluded"])
-
-
-def errors(
-    landings: Iterable[datetime], window: Window, *, step: timedelta, max_age: timedelta
-) -> pd.Series:
-    """Share of bad in [0, 1] in each whole `step` of `window`, by the time the step ends."""
-    at, size = _times(landings), step // MICROSECONDS
-    fresh = _Fresh.of(at, at + max_age // MICROSECONDS)
-    edges = np.arange(_microseconds(window.start), _microseconds(window.end) + 1, size)
-    ended_at = pd.to_datetime(edges[1:], unit="us", utc=True)
-    return pd.Series(1 - np.diff(fresh.until(edges)) / size, index=ended_at)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ class Measurement:
     """Good events among those whose outcome is known; `unknown` ones stand beside them.
 
     `source` is metadata, scan or run history; `how` says what was counted; `observations` is the
-    number of rows, landings or runs it rests on; `ignored` events were recorded but not promised.
+    number of rows, landings or runs it rests on; `ignored` events were recorded but not promised;
+    `to_come` are those that the rest of a calendar period promises.
     """
 
     good: float
@@ -21,6 +22,12 @@ class Measurement:
     how: str = ""
     observations: int = 0
     ignored: int = 0
+    to_come: float = 0
+
+    @property
+    def whole(self) -> float:
+        """Known events of the window and those that are still to come."""
+        return self.total + self.to_come
 
     @property
     def ratio(self) -> float | None:

@@ -10,10 +10,11 @@ from typing import Literal
 
 from dataops_lib.errors import UsageError
 from dataops_lib.windows import Window, midnight, rolling
+from dataops_lib.wording import MINUTES, unit_minutes
 
 Kind = Literal["age", "ratio", "score"]
+Target = Decimal | float | str
 CALENDARS = ("week", "month", "quarter", "year")
-_UNITS = {"minute": 1, "min": 1, "hour": 60, "h": 60, "day": 1440, "d": 1440}  # minutes
 
 _OBJECTIVE = re.compile(
     r"(?P<z>z-?score\s*)?(?P<sign><=?|>=?|≤|≥)\s*"
@@ -75,13 +76,32 @@ class Period:
         }[str(self.calendar)]
         return Window(midnight(first, zone), midnight(as_of, zone))
 
+    def rest(self, as_of: date, zone: str) -> Window:
+        """What is still to come of a calendar period in `as_of`; nothing of a rolling one."""
+        start = midnight(as_of, zone)
+        last = as_of - timedelta(days=1)
+        following = {
+            "week": last + timedelta(days=7 - last.weekday()),
+            "month": _month_after(last, 1),
+            "quarter": _month_after(last, 3 - (last.month - 1) % 3),
+            "year": date(last.year + 1, 1, 1),
+        }
+        end = midnight(following[self.calendar], zone) if self.calendar else start
+        return Window(start, end)
+
     @property
     def nominal_days(self) -> int:
         """Days of a rolling period; of a calendar period the shortest it can have."""
         return self.days or {"week": 7, "month": 28, "quarter": 90, "year": 365}[str(self.calendar)]
 
 
-def as_target(value: Decimal | float | str) -> Decimal:
+def _month_after(day: date, months: int) -> date:
+    """The first day of the month `months` after that of `day`."""
+    years, month = divmod(day.month - 1 + months, 12)
+    return date(day.year + years, month + 1, 1)
+
+
+def as_target(value: Target) -> Decimal:
     """A target as an exact ratio in (0, 1).
 
     Floats are read as they are printed, so 0.995 is 995/1000; text may carry a percent sign.
@@ -156,7 +176,7 @@ def _plain(value: Decimal, as_percent: bool) -> str:
 def _duration(span: timedelta) -> str:
     minutes = Decimal(span // timedelta(microseconds=1)) / 60_000_000
     for unit, size in (("day", 2880), ("hour", 60), ("minute", 0)):
-        if minutes >= size and minutes % (per := _UNITS[unit]) == 0:
+        if minutes >= size and minutes % (per := MINUTES[unit]) == 0:
             return f"{minutes / per:f} {unit}{'s' if minutes != per else ''}"
     return f"{minutes:f} minutes"
 
@@ -199,9 +219,11 @@ def parse(text: str) -> Objective:
         if upper or match["z"] or share:
             raise TargetError(f"{text!r} is not a share of good", f"Write '> {number}%'")
         return Objective("ratio", as_target(number + unit), period)
-    minutes = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
+    minutes = unit_minutes(unit)
     if minutes is None:
-        raise TargetError(f"{text!r}: unit {unit!r} is not known", "Write minutes, hours or days")
+        raise TargetError(
+            f"{text!r}: unit {unit!r} is not known", "Write minutes, hours, days or weeks"
+        )
     try:
         span = timedelta(microseconds=int(Decimal(number) * minutes * 60_000_000))
     except OverflowError:
@@ -296,6 +318,17 @@ class SLO:
         return self.objective.target
 
     @property
+    def sla_target(self) -> Decimal | None:
+        """Share of good that the SLA promises: its own, or that of the file's budget.
+
+        A budget is written for the table, so it holds for an SLA without a share as it does for
+        the SLO; otherwise a minute too late would breach the SLA of an SLO that is kept.
+        """
+        if self.sla is not None and self.sla.target is None and self.objective.target is None:
+            return self.target
+        return self.sla.target if self.sla else None
+
+    @property
     def error_budget(self) -> Decimal:
         """Share that may be bad: 1 - target.
 
@@ -321,3 +354,12 @@ class SLO:
     def period(self) -> Period:
         """The period of the promise; 30 days when it names none, as the article's budgets do."""
         return self.objective.period or Period(days=30)
+
+
+def promised_share(promise: SLO | Target) -> Decimal:
+    """The share of good in (0, 1) that a promise, or a bare target, asks for; TargetError if none.
+
+    >>> promised_share("99.5%")
+    Decimal('0.995')
+    """
+    return 1 - promise.error_budget if isinstance(promise, SLO) else as_target(promise)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from dataops_lib import weekdays
 from dataops_lib.service_levels.freshness import content_freshness as content_freshness
@@ -86,16 +85,6 @@ def completeness(good: float, total: float) -> Measurement:
     return Measurement(good, total, 0, "scan", "required values that are not NULL", int(total))
 
 
-def completeness_of(
-    table: pd.DataFrame, required: Sequence[str], *, per: Literal["cells", "rows"] = "cells"
-) -> Measurement:
-    """`completeness` of the `required` columns, per cell or per whole row."""
-    filled = table[list(required)].notna()
-    if per == "rows":
-        return completeness(int(filled.all(axis=1).sum()), len(filled))
-    return completeness(int(filled.to_numpy().sum()), int(filled.size))
-
-
 LIMITS = {"weekday": weekdays.LIMIT, "zscore": 3.0, "zscore-with-today": 3.0}
 
 
@@ -164,15 +153,6 @@ def _z_score(rows: float, history: np.ndarray, bound: float) -> _Row:
         return (np.nan, "unknown", middle, n, "no spread")
     score = (rows - middle) / float(history.std(ddof=1))
     return (score, "fail" if abs(score) > bound else "ok", middle, n, "")
-
-
-def false_alarms(limit: float, days: int = 7) -> float:
-    """Chance that an ordinary day scores beyond `limit` against the `days` before it, normal data.
-
-    >>> [round(false_alarms(*case), 4) for case in ((3, 7), (4, 7), (3, 28))]
-    [0.0309, 0.0096, 0.0065]
-    """
-    return float(2 * special.stdtr(days - 1, -limit / np.sqrt(1 + 1 / days)))
 
 
 @dataclass(frozen=True)

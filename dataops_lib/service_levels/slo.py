@@ -58,24 +58,6 @@ def max_age(objective: Objective, interval: timedelta) -> timedelta:
     return interval + objective.limit
 
 
-def judge(slo: SLO, value: Value | None, sla_value: Value | None = None) -> Finding:
-    """Say where `value` stands: ok, SLO missed (warn), SLA breached (fail), or unknown.
-
-    `value` is measured over the SLO's period; `sla_value` over the SLA's where that differs.
-    """
-    if value is None or value != value:  # NaN is no measurement either
-        return Finding(slo.name, "unknown", "not measured", "Measure it before promising it")
-    shown = str(value) if isinstance(value, timedelta) else f"{value:.3g}"
-    shown = percent(value) if slo.objective.kind == "ratio" else shown  # type: ignore[arg-type]
-    outer = value if sla_value is None else sla_value
-    evidence = f"{shown} against SLO {slo.objective}" + (f" and SLA {slo.sla}" if slo.sla else "")
-    if slo.sla is not None and not slo.sla.met(outer):
-        return Finding(slo.name, "fail", f"SLA breached: {evidence}", "Tell those who rely on it")
-    if not slo.objective.met(value):
-        return Finding(slo.name, "warn", f"SLO missed: {evidence}", "Repair before the SLA breaks")
-    return Finding(slo.name, "ok", evidence, "Nothing to do")
-
-
 def _reads(kind: str) -> BeforeValidator:
     def read(words: Any) -> Objective:
         example = f'write it like "{_EXAMPLE[kind]}", in quotes'

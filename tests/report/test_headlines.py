@@ -6,12 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 
 from dataops_lib.course import headlines
+from dataops_lib.evidence import verdicts
 from dataops_lib.finding import Finding
 from dataops_lib.incidents import headlines as incidents_headlines
 from dataops_lib.incidents.incident import Incident
 from dataops_lib.report import headlines as report_headlines
 from dataops_lib.report.diagnosis import Diagnosis
-from dataops_lib.teams.models import Picture
+from dataops_lib.service_levels import budget as budgets
+from dataops_lib.service_levels import budget_policy, slo
+from dataops_lib.service_levels.measurements import Measurement
+from dataops_lib.teams.models import Picture, Table
 from dataops_lib.wap import headlines as wap_headlines
 from dataops_lib.windows import Window
 
@@ -111,9 +115,11 @@ def test_what_is_not_in_place_is_named():
 
 def test_escalation_is_due_after_its_limit_and_not_at_it():
     half = timedelta(minutes=30)
-    assert incidents_headlines.escalation(half, half).startswith("Repaired after 30 min, within")
+    assert incidents_headlines.escalation(half, half).startswith(
+        "Repaired after 30 minutes, within"
+    )
     assert incidents_headlines.escalation(timedelta(minutes=45), half).startswith(
-        "Repaired after 45 min. Escalation was due after 30 min"
+        "Repaired after 45 minutes. Escalation was due after 30 minutes"
     )
 
 
@@ -134,11 +140,11 @@ def one_incident(**changes):
 
 def test_an_incident_is_how_long_readers_waited_and_who_found_it():
     assert incidents_headlines.incident(one_incident()) == (
-        "Readers waited 26 h 31 min; found by the audit after 2 min"
+        "Readers waited 26 hours 31 minutes; found by the audit after 2 minutes"
     )
     going_on = one_incident(resolved_at=None, detected_at=None, detected_by=None)
     assert incidents_headlines.incident(going_on) == (
-        "Readers waited 216 h 0 min and wait still; nobody has noticed"
+        "Readers waited 216 hours and wait still; nobody has noticed"
     )
 
 
@@ -164,26 +170,76 @@ MONTH = Window(datetime(2013, 1, 30, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UT
 EMPTY = Diagnosis("a", "A", date(2013, 3, 1), MONTH, "30 days", (), (), (), ())
 
 
-def budget(verdict="breached", **numbers):
-    given = {"unit": "runs", "total": 30, "runs_needed": 20, "interval_ratio": [0.664, 0.927]}
-    return Finding("t budget", "fail", "spent", "Stop", given | {"verdict": verdict} | numbers)
+(RUN_SUCCESS,) = slo.loads(
+    'slos: [{name: t, pipeline_success_rate: {slo: "> 95% (30-day rolling)"}}]'
+)
+(FRESH,) = slo.loads('slos: [{name: t, freshness: {slo: "< 2 hours for 99% (30-day rolling)"}}]')
+
+
+def budget(good, total, promise=RUN_SUCCESS):
+    standing = budgets.stand(
+        Measurement(good, total), promise.target, trials=promise is RUN_SUCCESS
+    )
+    return budgets.of(promise, standing, budget_policy.load(), tier=1)
 
 
 def test_what_a_budgets_counts_prove_is_an_interval_or_how_many_runs_it_needs():
-    assert report_headlines.budget_evidence(budget()) == "95 % interval 66.4 % to 92.7 %"
-    few = budget("not measurable", total=7, runs_needed=200, interval_ratio=[0.5, 1.0])
-    assert report_headlines.budget_evidence(few) == (
-        "95 % interval 50 % to 100 %; needs 200 runs to allow one failure"
+    independent = "if failures are independent"
+    assert report_headlines.budget_evidence(budget(25, 30)) == (
+        f"95 % interval 65.3 % to 94.4 %, {independent}"
     )
-    minutes = budget(unit="minutes", runs_needed=None, interval_ratio=None)
-    assert report_headlines.budget_evidence(minutes) == ""
+    assert report_headlines.budget_evidence(budget(7, 7)) == (
+        f"95 % interval 59 % to 100 %, {independent}; needs 20 runs to allow one failure"
+    )
+    assert report_headlines.budget_evidence(budget(43_000, 43_200, FRESH)) == ""
 
 
 def test_budgets_that_nobody_can_judge_are_not_counted_as_spent_or_kept():
-    left = (budget(), replace(budget(), status="ok"), replace(budget(), status="unknown"))
-    said = report_headlines.budgets(replace(EMPTY, budgets=left))
-    assert said == "1 of 2 error budgets are spent; 1 cannot be judged."
+    left = (budget(0, 30), budget(30, 30), budget(7, 7))
+    sentence = report_headlines.budgets(replace(EMPTY, budgets=left))
+    assert sentence == "1 of 2 error budgets is overspent; 1 cannot be judged."
+    unjudged = report_headlines.budgets(replace(EMPTY, budgets=left[2:]))
+    assert unjudged == "1 error budget, which cannot be judged yet."  # never "0 of 0"
     assert report_headlines.budgets(EMPTY) == "No promise has an error budget."
+
+
+def test_an_incident_that_took_more_than_the_policy_allows_is_due_a_postmortem():
+    rule = budget_policy.load().incident
+    happened = replace(EMPTY, incidents=(one_incident(),), costs={"p-1": ("t", 0.2)})
+    assert report_headlines.postmortem_due(happened, rule) == ""  # the limit itself is allowed
+    due = report_headlines.postmortem_due(replace(happened, costs={"p-1": ("t", 0.21)}), rule)
+    assert due.startswith("The incident of 12 February 2013 took 21 % of the freshness budget of t")
+    assert due.endswith(f"{rule.action}.")
+
+
+def test_nothing_measured_is_never_calm():
+    level = verdicts.Level(table_t(), "pipeline_success_rate", None, RUN_SUCCESS, unmeasured())
+    said = report_headlines.no_decision(replace(EMPTY, levels=(level,)))
+    assert said == "No promise could be judged, so nobody can say what has to be decided."
+    assert "nothing can ask" in report_headlines.no_decision(EMPTY)
+    kept = replace(level, slo=budgets.stand(Measurement(30, 30), RUN_SUCCESS.target))
+    both = report_headlines.no_decision(replace(EMPTY, levels=(level, kept)))
+    assert both.endswith(
+        "asks for a decision, as far as can be told: 1 promise could not be judged."
+    )
+    alone = report_headlines.no_decision(replace(EMPTY, levels=(kept,)))
+    assert alone == "Nothing in this month's numbers asks for a decision."
+
+
+def table_t():
+    return Table(name="t", pipeline="p", tier=1, owner="Ana", day_column="d", about="x")
+
+
+def unmeasured():
+    return budgets.stand(Measurement(0, 0), RUN_SUCCESS.target)
+
+
+def test_without_alerts_nobody_is_said_to_have_found_an_incident():
+    told = replace(EMPTY, incidents=(one_incident(detected_by="alert"),))
+    assert "found by an alert" in report_headlines.last_incident(told)
+    silent = report_headlines.last_incident(replace(told, alerts_known=False))
+    assert "who noticed it is not on record" in silent
+    assert report_headlines.last_incident(replace(EMPTY, runs_known=False)).startswith("Not known")
 
 
 def test_tasks_of_newcomers_are_counted_together():

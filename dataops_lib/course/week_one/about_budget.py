@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import cache, cached_property
 from typing import Any
 
-from dataops_lib import playbook
 from dataops_lib.course.week_one.learner import Place
 from dataops_lib.course.week_one.question import COUNT, NUMBER, RATIO, WORD, AnyOf, Drawn, NoInput
 from dataops_lib.service_levels import budget_policy
@@ -203,7 +202,7 @@ def _said(left: float) -> str:
 
 @cache
 def _rules() -> budget_policy.Policy:
-    return budget_policy.load_policy(playbook.text("error_budget_policy.yaml"))
+    return budget_policy.load()
 
 
 def _spells(place: Place) -> Iterator[Spell]:

@@ -24,7 +24,7 @@ from dataops_lib.course.week_one.question import (
     pick,
 )
 from dataops_lib.evidence import records
-from dataops_lib.report import diagnosis
+from dataops_lib.report.tiles import Tile
 from dataops_lib.teams import lineage
 from dataops_lib.teams.models import Consumer
 from dataops_lib.wording import day as said
@@ -57,7 +57,7 @@ def rows_of_a_day(place: Place) -> Drawn:
 def tile(place: Place) -> Drawn:
     """What one tile of page one counts as not good."""
 
-    def build(one: diagnosis.Tile) -> Drawn:
+    def build(one: Tile) -> Drawn:
         assert one.measured is not None
         good, total = round(one.measured.good), round(one.measured.total)
         percent = round(100 * good / total)

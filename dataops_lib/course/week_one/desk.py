@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dataops_lib import playbook
 from dataops_lib.course.sandbox import Scratch
 from dataops_lib.course.week_one.about_publishing import Practice
 from dataops_lib.course.week_one.learner import Place
@@ -15,7 +14,7 @@ from dataops_lib.errors import DataError
 from dataops_lib.service_levels import budget_policy
 from dataops_lib.teams import Team, lineage
 from dataops_lib.wap import Publication
-from dataops_lib.wording import titled
+from dataops_lib.wording import percent, titled
 
 
 class Said(str):
@@ -97,11 +96,9 @@ class Desk:
     @property
     def policy(self) -> pd.DataFrame:
         """What follows from the share of an error budget that is left."""
-        rules = budget_policy.load_policy(playbook.text("error_budget_policy.yaml")).states
-        limits = ["" if one.above is None else f"more than {one.above:.0%}" for one in rules]
-        rows = [
-            (r.name, limit or "nothing", r.action) for r, limit in zip(rules, limits, strict=True)
-        ]
+        rules = budget_policy.load().states
+        limits = ["overspent" if s.least is None else f"{percent(s.least)} or more" for s in rules]
+        rows = [(s.name, limit, s.action) for s, limit in zip(rules, limits, strict=True)]
         return titled(pd.DataFrame(rows, columns=["state", "budget left", "what the team does"]))
 
     @property

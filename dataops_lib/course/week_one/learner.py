@@ -20,7 +20,7 @@ from dataops_lib import warehouse
 from dataops_lib.course.week_one.question import NoInput
 from dataops_lib.errors import DataError
 from dataops_lib.evidence import Observed, levels, recompute, series
-from dataops_lib.report import diagnosis
+from dataops_lib.report import tiles as page_tiles
 from dataops_lib.service_levels import sli
 from dataops_lib.sql import quoted
 from dataops_lib.teams import Team
@@ -125,9 +125,9 @@ class Place:
         }
 
     @cached_property
-    def tiles(self) -> tuple[diagnosis.Tile, ...]:
+    def tiles(self) -> tuple[page_tiles.Tile, ...]:
         """The four tiles of page one."""
-        return diagnosis.tiles(levels.of_tables(self.observed), {}, "")
+        return page_tiles.tiles(levels.of_tables(self.observed), {}, "")
 
     @cached_property
     def landings(self) -> dict[str, pd.DataFrame]:
