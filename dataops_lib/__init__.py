@@ -11,6 +11,7 @@ service_levels  SLIs, SLOs, SLAs and error budgets: what was promised, and how w
 maturity        The maturity self-assessment: answers, a gate, one next step
 incidents       Incidents on their clocks, and postmortems that say what to change
 runbooks        Runbooks for 3 a.m.: read, judged, executed
+on_call         A rota that is fair, what it costs, and who should have been called when
 evidence        What a team's own records prove
 onboarding      The first month of somebody new: what is due, and the traces it leaves
 delivery        Shipping changes: workflows run on paper, five stages, four figures

@@ -19,7 +19,7 @@ ROOM_FILES = 15  # beside the door; a room with more is two topics
 ROOM_LINES = 3_200
 
 # import-linter sees what a topic imports; these are calls on values that it is given.
-PURE = ("service_levels", "maturity", "incidents", "contracts")
+PURE = ("service_levels", "maturity", "incidents", "contracts", "on_call")
 PURE_MODULES = (
     "audit/checks.py", "audit/verdicts.py", "onboarding/first_month.py",
     "report/decisions.py", "weekdays.py",
@@ -283,6 +283,9 @@ maturity.load_model()
 maturity.score(model, answers)
 maturity.next_step(score, votes=None)
 incidents.postmortem.draft(incident, team)
+on_call.generate(people, policy, start, weeks)
+on_call.check(rota, policy)
+on_call.replay(timeline, policy=None)
 incidents.postmortem.lint(text, context=None)
 runbooks.lint(text, context=None)
 course.week_one.start(learner)

@@ -10,7 +10,7 @@ from dataops_lib import fields as fields_
 from dataops_lib import teams, yaml_lines
 from dataops_lib.onboarding import first_month
 from dataops_lib.service_levels import slo
-from dataops_lib.teams import history, models, reader
+from dataops_lib.teams import history, models, on_call_file, reader
 from dataops_lib.teams.models import Fault, FaultFile
 
 README = (CLONE / "data" / "README.md").read_text(encoding="utf-8")
@@ -31,6 +31,11 @@ FIELDS = {
     "learners": models.Learner,
     "test": models.AddedTest,
     "sources/*.sql and faults.yaml": Fault,
+    "on_call.yaml": on_call_file.OnCallFile,
+    "rotation": on_call_file.RotationPolicy,
+    "responders": on_call_file.Responder,
+    "overrides": on_call_file.Override,
+    "pay": on_call_file.PayPolicy,
 }
 COLUMNS = {"runs.csv": history.RUNS, "alerts.csv": history.ALERTS, "rota.csv": history.ROTA}
 
@@ -79,7 +84,7 @@ def test_choices_and_defaults_are_those_of_the_code():
     faults = table("sources/*.sql and faults.yaml")
     assert faults["kind"][1] == f"one of: {', '.join(get_args(models.FaultKind))}"
     assert faults["to"][1].removeprefix("one of: ").split(", ") == ["VARCHAR", "DOUBLE", "BIGINT"]
-    for section in ("catalog", "consumers"):
+    for section in ("catalog", "consumers", "rotation", "responders", "pay"):
         for name, (_, _, meaning) in table(section).items():
             default = FIELDS[section].model_fields[name].default
             if isinstance(default, str):
@@ -105,7 +110,7 @@ def test_each_part_of_a_team_folder_has_its_section():
 def test_the_examples_together_are_a_team_without_a_problem(tmp_path, monkeypatch):
     folder = tmp_path / "shop"
     (folder / "contracts").mkdir(parents=True)
-    for name in ("team.yaml", "slos.yaml", "assessment.yaml", "onboarding.yaml"):
+    for name in ("team.yaml", "slos.yaml", "assessment.yaml", "onboarding.yaml", "on_call.yaml"):
         (folder / name).write_text(example(name, "yaml"), encoding="utf-8")
     (folder / "contracts" / "fct_orders.yaml").write_text(example("contracts/*.yaml", "yaml"))
     for name in COLUMNS:
@@ -115,6 +120,7 @@ def test_the_examples_together_are_a_team_without_a_problem(tmp_path, monkeypatc
     team = teams.load("shop", as_of="2026-01-08", root=tmp_path)
     assert dict(team.missing) == {}
     assert [one.name for one in team.onboarding.learners] == ["Ben"]
+    assert [one.name for one in team.on_call.people] == ["Ana", "Ben"]
     assert list(team.rota["role"]) == ["primary", "shadow"]
     assert list(team.runs["status"]) == ["published", "blocked", "published"]
     assert len(team.expected("fct_orders", team.window())) == 3

@@ -3,6 +3,8 @@
 incident         incidents, derived from run history and promises, with their timeline and durations
 postmortem       a postmortem's computed half as a draft, and what becomes of its action items
 postmortem_lint  what makes a written postmortem weak, line by line, and how to write it instead
+flow             the states of an incident, what is due when, and a word to consumers
+alert_review     alerts reviewed: which wake people for nothing, which must stay
 headlines        incidents and postmortems in sentences and tables
 charts           one incident on its clock
 """

@@ -4,6 +4,8 @@ team         one team as its folder describes it, cut to what was known at a dat
 folders      where team folders are, and how a new one is made
 reader       the files of one team folder, read and checked together
 models       what a team.yaml, an onboarding.yaml and a faults.yaml say, as frozen values
+on_call_file   what an on_call.yaml says: who can be called, how a rota is cut, what it pays
+rota_calendar  a rota as a calendar, and rotas from iCal, PagerDuty and GoAlert
 history      run and alert histories: one documented table each, read from CSV text
 git_log      who changed what in a team's folder, read from git without trusting it
 lineage      which table is built from which, read from the SELECTs of the models

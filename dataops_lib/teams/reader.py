@@ -23,6 +23,7 @@ from dataops_lib.service_levels import objectives, slo
 from dataops_lib.teams import history, lineage
 from dataops_lib.teams.history import ROTA
 from dataops_lib.teams.models import Assessment, Fault, FaultFile, OnboardingFile, TeamFile
+from dataops_lib.teams.on_call_file import OnCallFile
 
 Value = TypeVar("Value")
 
@@ -34,7 +35,11 @@ NEEDED_FOR = {  # what stays unknown when a file is missing
     "alerts.csv": "who noticed first, and how noisy alerts are",
 }
 
-WHEN_NEEDED = ("onboarding.yaml", "rota.csv")  # nothing stays unknown without: often nobody is new
+WHEN_NEEDED = (
+    "onboarding.yaml",
+    "on_call.yaml",
+    "rota.csv",
+)  # nothing stays unknown without: often nobody is new
 
 
 class Files:
@@ -125,6 +130,7 @@ def read(files: Files) -> dict[str, Any]:
     file = parts["file"]
     parts["onboarding"] = files.take("onboarding.yaml", partial(_onboarding, team=file))
     parts["rota"] = files.take("rota.csv", partial(_rota, team=file))
+    parts["on_call"] = files.take("on_call.yaml", partial(_on_call, team=file))
     files.attempt(lambda: lineage.read(files.folder / "pipelines"))
     if file is not None:
         files.attempt(lambda: _picture(file))
@@ -252,6 +258,29 @@ def _onboarding(text: str, file: str, team: TeamFile | None) -> OnboardingFile:
             for field, (value, where) in used.items()
             if value not in known[where]
         ]
+    if found:
+        raise TeamError(found)
+    return given
+
+
+def _on_call(text: str, file: str, team: TeamFile | None) -> OnCallFile:
+    """Who can be called and how; every name is held against team.yaml."""
+    read = yaml_lines.loads(text, file)
+    given = yaml_lines.validate(OnCallFile, read)
+    if team is None:  # its own mistakes come first
+        return given
+    people, tables = ([one.name for one in names] for names in (team.people, team.tables))
+    found = [
+        read.problem(("people", number, "name"), *_unknown(one.name, "people", people))
+        for number, one in enumerate(given.people)
+        if people and one.name not in people
+    ]
+    found += [
+        read.problem(("people", number, "domains"), *_unknown(domain, "tables", tables))
+        for number, one in enumerate(given.people)
+        for domain in one.domains
+        if domain not in tables
+    ]
     if found:
         raise TeamError(found)
     return given

@@ -31,6 +31,7 @@ from dataops_lib.teams.models import (
     Table,
     TeamFile,
 )
+from dataops_lib.teams.on_call_file import OnCallFile
 
 
 class Team(TeamFile):
@@ -50,6 +51,7 @@ class Team(TeamFile):
     assessment: Assessment | None
     onboarding: OnboardingFile | None = None
     rota: pd.DataFrame | None = Field(default=None, repr=False)
+    on_call: OnCallFile | None = None
     runs: pd.DataFrame | None = Field(repr=False)
     alerts: pd.DataFrame | None = Field(repr=False)
     audits: Mapping[str, tuple[Finding, ...]] = Field(repr=False)

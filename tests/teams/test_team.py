@@ -689,3 +689,32 @@ def test_a_wrong_shift_is_told_with_its_line(shop, old, new, said):
 def test_a_learner_stands_once(shop):
     (shop / "onboarding.yaml").write_text(ONBOARDING + ONBOARDING.split("\n", 1)[1])
     assert "the name Ana stands twice" in "\n".join(problems_of(shop))
+
+
+ON_CALL = """\
+rotation: {zone: UTC}
+people:
+  - {name: Ana, domains: [fct_a]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "name: Ana",
+            "name: Eve",
+            "on_call.yaml:3: people.0.name: 'Eve' is not in `people` of team",
+        ),
+        ("fct_a", "fct_z", "on_call.yaml:3: people.0.domains: 'fct_z' is not in `tables` of team"),
+        ("zone: UTC", "zone: Mars", "on_call.yaml:1: rotation.zone: is 'Mars': not a time zone"),
+        ("zone: UTC", "layers: [manager]", "needs `primary`, and each layer once"),
+        ("zone: UTC", "handoff_day: mon", "must be one of monday, tuesday"),
+        ("people:", "reviews: {a: 2026-01-01T00:00:00}\npeople:", "the time of a needs an offset"),
+    ],
+)
+def test_a_wrong_on_call_file_is_told_with_its_line(shop, old, new, said):
+    (shop / "on_call.yaml").write_text(ON_CALL)
+    assert teams.problems(shop.name, root=shop.parent) == []
+    (shop / "on_call.yaml").write_text(ON_CALL.replace(old, new))
+    assert said in "\n".join(problems_of(shop))
