@@ -158,7 +158,7 @@ class Drill:
             "seed": self.seed,
             "passed": "yes" if ended and self.healed else "no",
             "minutes": round((at[-1] - at[0]).total_seconds() / 60, 1),
-            "stuck_at": f"{place} {step}" if step else "opened",
+            "stuck_at": f"{place}, step {step}" if step else "opened",
         }
 
 
@@ -323,7 +323,7 @@ def follow(session: Session) -> str:
         edge = session.step(node.place, node.number, confirm=changes[0] if changes else "").edge
         if edge is None:
             session.note("stuck", node)
-            return f"stuck at {node.place} {node.number}"
+            return f"stuck at {node.place}, step {node.number}"
         if edge.outcome is not None and edge.outcome.escalates:
             session.escalate(edge.outcome.escalates)
         if not isinstance(edge.end, Node):

@@ -150,8 +150,11 @@ class Session:
         """
         node = Node(place, number)
         if node not in self.steps:
+            others = {f"response {n}" for n, _ in enumerate(self.runbook.responses, 1)}
+            if place in {*others, "rerun"} - {n.place for n in self.steps}:
+                return Answer(pd.DataFrame(), f"Not on the way of {self.alert}.", None)
             known = ", ".join(f"{n.place} {n.number}" for n in self.steps)
-            raise UsageError(f"there is no step {place} {number}; the way has {known}")
+            raise UsageError(f"there is no step {number} of {place}; the way has {known}")
         step, frame = self.steps[node], pd.DataFrame()
         for fence in step.fences:
             changes = [command for _, command in commands.understand(fence).changes]

@@ -53,7 +53,9 @@ def notebook(
         ]
     cells.append(new_code_cell(f"{setup or _SETUP}\nsession.alert"))
     for section in runbook.sections:
-        place = section.kind if section.kind in ("alerts", "rerun") else ""
+        place = "rerun" if section == runbook.rerun else ""
+        if section in runbook.responses:
+            place = f"response {1 + runbook.responses.index(section)}"
         cells.append(new_markdown_cell(_prose(section, text)))
         if place:
             cells += [new_code_cell(_call(place, step)) for step in section.steps]

@@ -22,7 +22,7 @@ OPEN = "open"  # nothing says what comes next
 
 @dataclass(frozen=True)
 class Node:
-    """A step of a section; `place` is "alerts" or "rerun"."""
+    """A step of a section; `place` is "response 1" (the first one), ... or "rerun"."""
 
     place: str
     number: int
@@ -100,7 +100,8 @@ def graph(runbook: Runbook, section: Section) -> Graph:
     >>> [edge.end for edge in graph(book, book.responses[0]).unending]
     ['open']
     """
-    own = [(Node("alerts", step.number), step) for step in section.steps]
+    place = f"response {1 + runbook.responses.index(section)}"
+    own = [(Node(place, step.number), step) for step in section.steps]
     again = [(Node(RERUN, s.number), s) for s in (runbook.rerun.steps if runbook.rerun else ())]
     edges = [*_edges(own, own, again)]
     if any(isinstance(edge.end, Node) and edge.end.place == RERUN for edge in edges):

@@ -80,7 +80,9 @@ def test_the_articles_runbook_leaves_a_script_stuck_at_its_first_step():
     planted = drill.plant("orders", failure="type_change", seed=3, root=TEAMS)
     text = (CLONE / "data" / "playbook" / "article_runbook.md").read_text()
     text = text.replace("daily_orders_pipeline FAILED", "fct_orders AUDIT BLOCKED")
-    assert drill.follow(planted.open(text, dataops=in_this_process)) == "stuck at alerts 2"
+    assert (
+        drill.follow(planted.open(text, dataops=in_this_process)) == "stuck at response 1, step 2"
+    )
     assert not planted.healed
 
 
@@ -142,17 +144,21 @@ def session(orders):
 
 
 def test_what_reads_runs_and_says_where_to_go_on(session):
-    answer = session.step("alerts", 1)
+    answer = session.step("response 1", 1)
     assert answer.frame["runs"][0] > 5
     assert answer.sentence == "go to step 2."
     assert "<strong>go to step 2.</strong>" in answer._repr_html_()
 
 
 def test_what_changes_something_waits_until_its_command_is_typed(session):
-    assert session.step("alerts", 2).sentence == 'This changes something: confirm="dataops rerun"'
-    assert session.step("alerts", 2, confirm="yes").sentence.startswith("This changes something")
+    assert (
+        session.step("response 1", 2).sentence == 'This changes something: confirm="dataops rerun"'
+    )
+    assert session.step("response 1", 2, confirm="yes").sentence.startswith(
+        "This changes something"
+    )
     assert session.ran == []
-    answer = session.step("alerts", 2, confirm="dataops rerun")
+    answer = session.step("response 1", 2, confirm="dataops rerun")
     assert session.ran[0][0] == [
         "rerun", "orders", "daily_orders_pipeline", "--for", str(session.day),
     ]  # fmt: skip
@@ -164,13 +170,13 @@ def test_what_changes_something_waits_until_its_command_is_typed(session):
 def test_a_query_that_fails_and_a_step_that_is_not_there_are_told(session, orders):
     broken = BOOK.replace('FROM runs WHERE "table"', 'FROM nothing WHERE "table"')
     again = Session("orders", broken, root=orders.root)
-    answer = again.step("alerts", 1)
+    answer = again.step("response 1", 1)
     assert "nothing" in answer.frame["error"][0]
     assert answer.edge is None
     with pytest.raises(
-        UsageError, match="there is no step alerts 7; the way has alerts 1, alerts 2"
+        UsageError, match="there is no step 7 of response 1; the way has response 1 1, response 1 2"
     ):
-        session.step("alerts", 7)
+        session.step("response 1", 7)
     with pytest.raises(
         UsageError, match="the runbook answers fct_orders AUDIT BLOCKED, and not 'x'"
     ):
@@ -179,7 +185,7 @@ def test_a_query_that_fails_and_a_step_that_is_not_there_are_told(session, order
 
 def test_the_log_has_times_and_says_where_somebody_was_stuck(session, tmp_path):
     session.log = tmp_path / "log.csv"
-    session.step("alerts", 1)
+    session.step("response 1", 1)
     assert session.escalate("DBA on-call") == "Call DBA on-call: PagerDuty"
     log = pd.read_csv(session.log)
     assert list(log["event"]) == ["opened", "looked", "escalated"]
@@ -234,7 +240,7 @@ def test_a_persons_drill_is_a_notebook_whose_last_cell_adds_the_result(tmp_path)
     assert (again.day, again.runbook, again.failure) == (planted.day, planted.runbook, "stuck_run")
     notebook = nbformat.read(path, 4)
     for cell in notebook.cells:  # what a person does: type the command where it is asked for
-        if 'session.step("alerts", 3, confirm="")' in cell.source:
+        if 'session.step("response 2", 3, confirm="")' in cell.source:
             cell.source = cell.source.replace('confirm=""', 'confirm="dataops rerun"')
     nbformat.write(notebook, path)
     papermill.execute_notebook(path, tmp_path / "out.ipynb", progress_bar=False)

@@ -26,9 +26,9 @@ def ways(text):
 def test_a_step_leads_where_its_outcomes_say():
     graph = ways(TEXT)
     first = graph.steps[0][0]
-    assert [edge.end for edge in graph.after(first)] == ["escalated", paths.Node("alerts", 3)]
+    assert [edge.end for edge in graph.after(first)] == ["escalated", paths.Node("response 1", 3)]
     assert graph.unending == ()
-    assert paths.Node("alerts", 2) not in graph.reached
+    assert paths.Node("response 1", 2) not in graph.reached
     assert paths.Node("rerun", 2) in graph.reached
 
 
