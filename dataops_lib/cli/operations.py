@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command()(lint)
     app.command()(rerun)
     app.command()(drill)
+    app.command()(postmortem)
 
 
 def rerun(
@@ -113,6 +114,87 @@ def drill(
     if browser:
         command = [sys.executable, "-m", "jupyterlab", str(path)]
         os.execv(command[0], command)  # noqa: S606  our own interpreter and path
+
+
+def postmortem(
+    team: Annotated[str, typer.Argument(help="A team.")],
+    incident: Annotated[
+        str | None, typer.Argument(help="An incident's id; without one they are listed.")
+    ] = None,
+    chat: Annotated[
+        Path | None, typer.Option(help="A Slack export, or CSV with the columns at and text.")
+    ] = None,
+    mark: Annotated[
+        list[str] | None, typer.Option(help="A milestone: diagnosed=2013-02-19T06:20Z; repeatable.")
+    ] = None,
+    tickets: Annotated[
+        Path | None, typer.Option(help="Write the team's action items as CSV for a tracker.")
+    ] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE")] = None,
+    teams_dir: TeamsDir = None,
+) -> None:
+    """Write the draft of a postmortem into the team's folder; an existing text is never touched."""
+    from dataops_lib import evidence, files, teams
+    from dataops_lib.evidence import incidents
+    from dataops_lib.incidents import actions, headlines, timeline
+    from dataops_lib.incidents import postmortem as writing
+
+    ours = teams.load(team, as_of=as_of, root=teams_dir)
+    listed = incidents.action_items(ours)
+    if tickets is not None:
+        if listed is None:
+            raise DataError(f"team {team!r} has no actions.csv, so there is nothing to export")
+        files.write(tickets, actions.tickets(listed, ours.as_of))
+        typer.echo(tickets)
+    observed = evidence.Observed(ours)
+    derived = {one.id: one for one in incidents.derive(observed)}
+    if incident is None:
+        for one in derived.values():
+            typer.echo(f"{one.id}  {one.severity or '--'}  {headlines.incident(one)}")
+        if not derived:
+            typer.echo(f"{team} has no incident on record")
+        if listed is not None:
+            typer.echo(writing.ledger(listed, ours.as_of).evidence)
+        return
+    if incident not in derived:
+        known = ", ".join(derived) or "none"
+        raise UsageError(f"team {team!r} has no incident {incident!r}; there are: {known}")
+    one = derived[incident]
+    rows = [*incidents.deploys(ours, one), *timeline.marked(mark or ())]
+    if chat is not None:
+        rows += timeline.chat(_text(str(chat))[1], ours.people, chat.name)
+    kept = timeline.within(rows, one)
+    if left := len(set(rows)) - len(kept):
+        typer.echo(
+            f"{left} rows lie more than a day before or two days after it: left out", err=True
+        )
+    spent = incidents.budget_used(observed, one)
+    _beside_the_old(
+        ours.folder / "postmortems" / f"{incident}.md",
+        writing.draft(one, ours, budget_used=spent, more=kept),
+    )
+
+
+def _beside_the_old(path: Path, draft: str) -> None:
+    """Write a draft, or beside a text that is there already, and show the difference."""
+    import difflib
+
+    from dataops_lib import files
+
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        typer.echo(files.write(path, draft))
+        return
+    old = path.read_text(encoding="utf-8", errors="replace")
+    if old == draft:
+        typer.echo(f"{path}: nothing has changed")
+        return
+    beside = files.write(path.with_suffix(".draft.md"), draft)
+    lines = difflib.unified_diff(
+        old.splitlines(), draft.splitlines(), path.name, beside.name, lineterm="", n=1
+    )
+    typer.echo("\n".join(lines))
+    typer.echo(f"{path} is left as it is; the draft stands beside it: {beside}")
 
 
 def lint(

@@ -8,10 +8,11 @@ from datetime import timedelta
 from dataops_lib import playbook
 from dataops_lib.evidence import levels, records, verdicts
 from dataops_lib.evidence.records import Observed
-from dataops_lib.incidents import incident, postmortem_lint
+from dataops_lib.incidents import actions, incident, postmortem, postmortem_lint, timeline
 from dataops_lib.incidents.incident import Incident
 from dataops_lib.service_levels import severity
 from dataops_lib.service_levels.budget import Budget
+from dataops_lib.teams import Team, git_log
 from dataops_lib.windows import Window
 
 
@@ -94,3 +95,26 @@ def context(observed: Observed) -> postmortem_lint.Context:
     people = observed.team.people
     names = tuple(person.name for person in people)
     return postmortem_lint.Context(names, tuple({person.role: None for person in people}))
+
+
+def action_items(team: Team) -> tuple[postmortem.Action, ...] | None:
+    """Action items of the team's `actions.csv`; None without the file.
+
+    Raises
+    ------
+    TeamError
+        With every mistake of the file.
+    """
+    path = team.folder / "actions.csv"
+    if not path.is_file():
+        return None
+    return actions.loads(path.read_text(encoding="utf-8", errors="replace"), path.name)
+
+
+def deploys(team: Team, one: Incident) -> tuple[postmortem.Row, ...]:
+    """Commits that changed the team's models, sources or contracts shortly before an incident."""
+    end = one.resolved_at or one.until
+    log = git_log.commits(team.folder, one.started_at - timeline.BEFORE, end)
+    built = ("pipelines/", "sources/", "contracts/")
+    ours = [c for c in log.commits or () if any(c.touches(place) for place in built)]
+    return timeline.deploys(ours, one)

@@ -5,6 +5,9 @@ postmortem       a postmortem's computed half as a draft, and what becomes of it
 postmortem_lint  what makes a written postmortem weak, line by line, and how to write it instead
 flow             the states of an incident, what is due when, and a word to consumers
 alert_review     alerts reviewed: which wake people for nothing, which must stay
+timeline         what others recorded: deploys, a chat export, milestones that people mark
+causes           the causes of a postmortem as a graph: several branches, each a chain of whys
+actions          action items of a team: read from its file, due and overdue, out as tickets
 headlines        incidents and postmortems in sentences and tables
-charts           one incident on its clock
+charts           one incident on its clock, and the causes of a postmortem
 """

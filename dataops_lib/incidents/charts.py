@@ -1,7 +1,8 @@
-"""One incident on its clock."""
+"""One incident on its clock, and the causes of a postmortem."""
 
 from __future__ import annotations
 
+import textwrap
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,8 +10,9 @@ from zoneinfo import ZoneInfo
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
 
-from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe
+from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe, unknown
 from dataops_lib.incidents import headlines
+from dataops_lib.incidents.causes import Causes
 from dataops_lib.incidents.incident import Incident
 
 _SIGNS = {"audit": (WARN, "s"), "alert": (BAD, "^"), "consumer": (ACCENT, "D")}
@@ -40,3 +42,40 @@ def incident(one: Incident, zone: str, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator(), tz=local))
     said = "; ".join(f"{name}: {len(moments)} times" for name, (moments, _, _) in lanes.items())
     return describe(ax, f"{headlines.incident(one)}. {said}.")
+
+
+def causes(named: Causes, what: str, ax: Axes | None = None) -> Axes:
+    """Draw the branches of a postmortem's causes: from the incident down to what people found."""
+    branches = named.branches
+    if not branches:
+        return unknown("nobody has named a cause yet", ax)
+    deepest = max(len(branch.whys) for branch in branches)
+    ax = axes(ax, (8.0, 1.6 + 0.62 * deepest))
+    ax.set_axis_off()
+    ax.set(xlim=(-0.5, len(branches) - 0.5), ylim=(-deepest - 0.6, 1.2))
+    middle = (len(branches) - 1) / 2
+    _box(ax, middle, 0.8, what, ACCENT)
+    for column, branch in enumerate(branches):
+        _arrow(ax, (middle, 0.5), (column, 0.15))
+        _box(ax, column, 0, branch.question, PLAN)
+        for row, why in enumerate(branch.whys, 1):
+            _arrow(ax, (column, 0.65 - row), (column, 0.35 - row))
+            _box(ax, column, -row, why or "not written yet", OK if why else UNKNOWN)
+    title = headlines.causes(named)
+    ax.set_title(title)
+    told = "; ".join(
+        f"{b.question}: {', '.join(w or 'not written' for w in b.whys)}" for b in branches
+    )
+    return describe(ax, f"{title}. {told}.")
+
+
+def _box(ax: Axes, x: float, y: float, text: str, colour: str) -> None:
+    short = textwrap.shorten(text, 110, placeholder="…")
+    ax.text(
+        x, y, textwrap.fill(short, 34), ha="center", va="center", fontsize=7,
+        bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5},
+    )  # fmt: skip
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": UNKNOWN})

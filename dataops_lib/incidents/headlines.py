@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from dataops_lib.incidents import postmortem, postmortem_lint
+from dataops_lib.incidents.causes import Causes
 from dataops_lib.incidents.incident import Incident
 from dataops_lib.incidents.postmortem import Mark, Row
 from dataops_lib.wording import day, span, titled
@@ -153,3 +154,29 @@ def came_before(earlier: Sequence[Incident]) -> str:
         return "No earlier incident was stopped by the same check."
     days = ", ".join(day(one.due_at) for one in earlier)
     return f"Stopped by the same check before: {len(earlier)} ({days}). Read that review first."
+
+
+def causes(named: Causes) -> str:
+    """How many branches a postmortem has, and how many whys are answered."""
+    whys = sum(len(branch.whys) for branch in named.branches)
+    if not whys:
+        return "Nobody has named a cause yet"
+    count = len(named.branches)
+    single = " only: look for another one" if count == 1 else "es"
+    return f"{named.answered} of {whys} whys answered, on {count} branch{single}"
+
+
+def actions(waiting: Sequence[postmortem.Action], as_of: date) -> pd.DataFrame:
+    """Action items that are not closed, the longest overdue first."""
+    rows = [
+        (
+            action.text,
+            action.owner,
+            f"{action.due}",
+            f"{(as_of - action.due).days} days" if action.due < as_of else "no",
+            action.incident,
+        )
+        for action in waiting
+    ]
+    names = ["action", "owner", "due", "overdue", "incident"]
+    return titled(pd.DataFrame(rows, columns=names))

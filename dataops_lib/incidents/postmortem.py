@@ -133,7 +133,13 @@ def _rows(incident: Incident) -> Iterator[Row]:
         yield Row(incident.resolved_at, text, "run history", "repaired")
 
 
-def draft(incident: Incident, team: Team, *, budget_used: Mapping[str, float] | None = None) -> str:
+def draft(
+    incident: Incident,
+    team: Team,
+    *,
+    budget_used: Mapping[str, float] | None = None,
+    more: Sequence[Row] = (),
+) -> str:
     """A postmortem in the article's sections with everything computed that can be.
 
     Causes are never written and people never named: what only people know stands as a visible
@@ -143,6 +149,8 @@ def draft(incident: Incident, team: Team, *, budget_used: Mapping[str, float] | 
     ----------
     budget_used
         Table -> share of its error budget that this incident spent, a ratio; may exceed 1.
+    more
+        Rows of a deploy log or a chat, as `incidents.timeline` reads them; they join the timeline.
 
     Returns
     -------
@@ -150,6 +158,7 @@ def draft(incident: Incident, team: Team, *, budget_used: Mapping[str, float] | 
         Markdown, the same for the same input; text from logs is escaped.
     """
     day = incident.due_at.astimezone(ZoneInfo(team.zone)).date()
+    rows = sorted({**dict.fromkeys(timeline(incident)), **dict.fromkeys(more)}, key=_when)
 
     def safe(text: str) -> str:
         return _safe(text, team.people)
@@ -172,7 +181,7 @@ def draft(incident: Incident, team: Team, *, budget_used: Mapping[str, float] | 
         "",
         "| Measure | Value |",
         "|---|---|",
-        *(f"| {name} | {safe(value)} |" for name, value in _impact(incident, budget_used)),
+        *(f"| {name} | {safe(value)} |" for name, value in _impact(incident, budget_used, rows)),
         "",
         "## Timeline",
         "",
@@ -182,12 +191,16 @@ def draft(incident: Incident, team: Team, *, budget_used: Mapping[str, float] | 
         "|---|---|---|",
         *(
             f"| {_local(row.at, team.zone)} | {safe(row.event)} | {safe(row.source)} |"
-            for row in timeline(incident)
+            for row in rows
         ),
         "",
         *_to_write(incident, team),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _when(row: Row) -> datetime:
+    return row.at
 
 
 def _safe(text: str, people: Sequence[Person]) -> str:
@@ -220,7 +233,7 @@ def _scope(incident: Incident, team: Team) -> str:
 
 
 def _impact(
-    incident: Incident, budget_used: Mapping[str, float] | None
+    incident: Incident, budget_used: Mapping[str, float] | None, rows: Sequence[Row]
 ) -> Iterator[tuple[str, str]]:
     readers = Counter(sign.source for sign in incident.signs if sign.by == "consumer")
     stale = (f"{t} {incident.stale(t) // timedelta(minutes=1):,}" for t in incident.tables)
@@ -241,11 +254,13 @@ def _impact(
     yield "Found by", incident.detected_by or "not known"
     if incident.detected_at:
         yield "Time until detected", wording.span(incident.detected_at - incident.started_at)
-    took = milestones(timeline(incident))
-    marks: tuple[Mark, ...] = ("acknowledged", "repaired")
+    took = milestones(rows)
+    marks: tuple[Mark, ...] = ("acknowledged", "diagnosed", "repaired", "verified")
     for mark in marks:
         after = took.get(mark)
-        yield f"Time until {mark}", "not known" if after is None else wording.span(after)
+        early = after is not None and after < timedelta(0)
+        known = "before it was detected" if early else wording.span(after or timedelta(0))
+        yield f"Time until {mark}", "not known" if after is None else known
     if incident.gaps:
         yield "Loads still missing", str(len(incident.gaps))
 
@@ -262,6 +277,14 @@ def _to_write(incident: Incident, team: Team) -> Iterator[str]:
     yield "Five whys or more, on two branches or more; no chain ends in a person."
     for branch in _BRANCHES:
         yield from ("", f"### {branch}", "", "1. Why? [to write: what, and how it is known]")
+    yield from (
+        "",
+        "### Contributing factors",
+        "",
+        "Two to five conditions, each a word to count by.",
+        "",
+    )
+    yield from ("- [to write: a condition]", "- [to write: another one]")
     roles = ", ".join(sorted({person.role for person in team.people})) or "a role"
     yield from ("", "## Action Items", "")
     yield from ("| Action | Type | Owner | Deadline | Done when |", "|---|---|---|---|---|")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 from dataops_lib import playbook, yaml_lines
@@ -27,6 +28,7 @@ _MOMENT = re.compile(
 
 _SPAN = re.compile(r"(\d+)\s*(d|h|m)[a-z]*", re.I)
 _DETECTION = re.compile(r"\b(?:alerts?|alarm|paged?|detect\w*|notif\w*|noticed|reported)\b", re.I)
+_FACTORS = re.compile(r"#{3,6}\s.*\bcontributing factors?\b", re.I)
 _WHY = re.compile(r"^(?P<indent>\s*)(?P<number>\d+)[.)]\s")
 
 
@@ -76,7 +78,7 @@ def load_rules() -> Mapping[str, Any]:
 def lint(text: str, context: Context | None = None) -> list[Weakness]:
     """Weaknesses of a postmortem in Markdown, by line.
 
-    Rules PM01 to PM16 with their reasons are in `data/playbook/postmortem_rules.yaml`. A rule
+    Rules PM01 to PM17 with their reasons are in `data/playbook/postmortem_rules.yaml`. A rule
     keeps silent where it is allowed by a comment, and about what cannot be known from the text
     and `context`.
 
@@ -363,6 +365,7 @@ def _causes(lines: list[_Line], context: Context, rules: Mapping[str, Any]) -> F
             chains[-1].append(line)
         elif line.text.strip() and chains and not fresh:
             chains[-1].append(line)
+    yield from _factors(inside)
     first = inside[0].number
     if not whys and sum(bool(re.match(r"\s*[-*] ", line.text)) for line in inside) > 1:
         return  # a list of contributing factors needs no chain
@@ -374,6 +377,17 @@ def _causes(lines: list[_Line], context: Context, rules: Mapping[str, Any]) -> F
     for chain in chains:
         if found := re.search(rf"\b{person}\b", chain[-1].text, re.I):
             yield "PM12", chain[-1].number, f'the chain ends in a person: "{found[0]}"'
+
+
+def _factors(inside: list[_Line]) -> Found:
+    """Below a heading on contributing factors stand two to five of them."""
+    heads = [n for n, line in enumerate(inside) if _FACTORS.match(line.text)]
+    for head in heads:
+        below = takewhile(lambda line: not line.text.startswith("#"), inside[head + 1 :])
+        count = sum(bool(re.match(r"\s*(?:[-*]|\d+[.)])\s", line.text)) for line in below)
+        if not 2 <= count <= 5:
+            factors = f"{count} contributing factor{'' if count == 1 else 's'}"
+            yield "PM17", inside[head].number, f"{factors}; name two to five"
 
 
 def _impact(lines: list[_Line]) -> Found:
