@@ -85,7 +85,7 @@ def test_a_fresh_draft_says_how_many_places_wait_for_people(observed):
     draft = postmortem.draft(headlines.worst(incidents.derive(observed)), observed.team)
     assert headlines.unwritten(draft) == {
         "Summary": 1,
-        "Root Cause Analysis (5-Why)": 3,
+        "Root Cause Analysis (5-Why)": 5,
         "Action Items": 3,
         "Blameless Retrospective": 3,
     }
