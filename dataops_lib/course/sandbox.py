@@ -136,7 +136,8 @@ class Scratch:
 
     def tag_of(self, run_id: object) -> str:
         """The tag that the publish of a run made."""
-        return runs.tag_of(self.table, str(run_id)) or ""
+        tag = runs.tag_of(self.table, str(run_id))
+        return tag.name if tag else ""
 
     def run(
         self,

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dataops_lib.errors import DataError, UsageError
-from dataops_lib.wap.publisher import Publication
+from dataops_lib.wap.publication import Publication
 
 Sink = Callable[[Publication], None]
 MOST_FINDINGS = 10  # in one message; the rest is counted

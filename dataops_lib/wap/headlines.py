@@ -11,7 +11,7 @@ from pyiceberg.table.snapshots import ancestors_of
 
 from dataops_lib.finding import Finding
 from dataops_lib.wap import runs
-from dataops_lib.wap.publisher import Publication
+from dataops_lib.wap.publication import Publication
 from dataops_lib.warehouse import metadata as warehouse_metadata
 from dataops_lib.wording import titled
 

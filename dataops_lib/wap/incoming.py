@@ -9,14 +9,14 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as kinds
-from pyiceberg.expressions.parser import parse
-from pyiceberg.expressions.visitors import bind
-from pyiceberg.io.pyarrow import expression_to_pyarrow
 from pyiceberg.schema import Schema
 
-from dataops_lib.errors import UsageError
-from dataops_lib.sql import literal, quoted
+from dataops_lib.errors import DataError, UsageError
+from dataops_lib.sql import literal
+from dataops_lib.wap.conditions import Condition, unsigned_zero
+from dataops_lib.wap.replacing import key_columns
 from dataops_lib.wap.runs import Mode
 from dataops_lib.warehouse import scan
 
@@ -24,7 +24,7 @@ BATCH_ROWS = 500_000  # rows of a stream that are held in memory and staged at o
 SAMPLE_VALUES = 5
 
 
-class Misfit(Exception):
+class DoesNotFit(DataError):
     """Data that cannot be staged: what is wrong, column by column, with values that do not fit."""
 
     def __init__(self, problems: list[str], samples: dict[str, list[Any]] | None = None) -> None:
@@ -42,10 +42,11 @@ class Fingerprint:
 
     def add(self, part: pa.Table) -> None:
         """Count the rows of one more part in."""
-        names = ", ".join(quoted(name) for name in part.column_names)
+        # By number: DuckDB renames columns that differ only in case.
+        names = [f"c{number}" for number in range(part.num_columns)]
         with scan.connect() as con:
-            con.register("part", part)
-            query = f"SELECT coalesce(sum(hash({names})::HUGEINT), 0)::VARCHAR FROM part"
+            con.register("part", part.rename_columns(names))
+            query = f"SELECT coalesce(sum(hash({', '.join(names)})::HUGEINT), 0)::VARCHAR FROM part"
             self.total += int(con.execute(query).fetchall()[0][0])
         self.rows += part.num_rows
 
@@ -59,38 +60,62 @@ def parts(data: Any, schema: Schema, mode: Mode | None = None) -> Iterator[pa.Ta
 
     Raises
     ------
-    Misfit
-        If a column is missing, unknown or of another type, a required one has no value, keys of an
-        upsert repeat, or rows lie outside what an overwrite replaces.
+    DoesNotFit
+        If a column is missing, unknown or of another type, a value would change, a required one has
+        no value, keys of an upsert repeat or have no value, or rows lie outside what an overwrite
+        replaces.
     UsageError
         If the kind of data, the filter or the keys of the mode cannot be used.
     """
+    stream = isinstance(data, pa.RecordBatchReader)
+    condition = Condition.of(mode.where, schema) if mode and mode.where else None
+    keys = _upsert_keys(mode, schema, stream=stream) if mode and mode.kind == "upsert" else ()
     for part in _parts(data, schema):
-        if mode is not None:
-            _suit(part, schema, mode, stream=isinstance(data, pa.RecordBatchReader))
+        if condition:
+            _check_inside(part, condition)
+        if keys:
+            _check_keys(part, keys)
         yield part
 
 
-def _suit(part: pa.Table, schema: Schema, mode: Mode, *, stream: bool) -> None:
-    if mode.kind == "upsert":
-        keys = mode.keys or tuple(sorted(schema.identifier_field_names()))
-        if unknown := [key for key in keys if key not in part.column_names]:
-            raise UsageError(f"the upsert key {', '.join(unknown)} is no column of the table")
-        if not keys:
-            raise UsageError("upsert needs keys: wap.upsert('order_id'), or identifier fields")
-        if stream:
-            raise UsageError("upsert cannot take a stream: keys are compared across all rows")
-        surplus = part.num_rows - part.group_by(list(keys)).aggregate([]).num_rows
-        if surplus:
-            raise Misfit([f"{surplus} rows repeat the upsert key {', '.join(keys)}"])
-    elif mode.where:
-        try:
-            selected = expression_to_pyarrow(bind(schema, parse(mode.where), True))
-        except Exception as error:
-            raise UsageError(f"the filter {mode.where!r} cannot be used: {error}") from None
-        outside = part.num_rows - part.filter(selected).num_rows
-        if outside:
-            raise Misfit([f"{outside} rows lie outside {mode.where}, which is to be replaced"])
+def _upsert_keys(mode: Mode, schema: Schema, *, stream: bool) -> tuple[str, ...]:
+    keys = key_columns(mode, schema)
+    columns = {column.name: column for column in schema.fields}
+    if unknown := [key for key in keys if key not in columns]:
+        raise UsageError(f"the upsert key {', '.join(unknown)} is no column of the table")
+    if nested := [key for key in keys if not columns[key].field_type.is_primitive]:
+        raise UsageError(f"the upsert key {nested[0]} is {columns[nested[0]].field_type}; no key")
+    if not keys:
+        raise UsageError("upsert needs keys: wap.upsert('order_id'), or identifier fields")
+    if stream:
+        raise UsageError("upsert cannot take a stream: keys are compared across all rows")
+    lowered = [column.lower() for column in columns]
+    if alike := [key for key in keys if lowered.count(key.lower()) > 1]:
+        raise UsageError(f"another column differs from the upsert key {alike[0]} only in case")
+    return keys
+
+
+def _check_keys(part: pa.Table, keys: tuple[str, ...]) -> None:
+    values = [unsigned_zero(part.column(key)) for key in keys]
+    problems = []
+    for key, column in zip(keys, values, strict=True):
+        empty = pc.sum(pc.is_null(column, nan_is_null=True)).as_py() or 0
+        if empty:
+            problems.append(f"{empty} rows have no value (NULL or NaN) in the upsert key {key}")
+    names = [f"key {number}" for number in range(len(keys))]
+    distinct = pa.Table.from_arrays(values, names).group_by(names).aggregate([])
+    surplus = part.num_rows - distinct.num_rows
+    if surplus and not problems:
+        problems = [f"{surplus} rows repeat the upsert key {', '.join(keys)}"]
+    if problems:
+        raise DoesNotFit(problems)
+
+
+def _check_inside(part: pa.Table, condition: Condition) -> None:
+    outside = part.num_rows - (pc.sum(condition.holds(part)).as_py() or 0)
+    if outside:
+        text = f"{outside} rows lie outside {condition.text}, which is to be replaced"
+        raise DoesNotFit([text])
 
 
 def _parts(data: Any, schema: Schema) -> Iterator[pa.Table]:
@@ -98,13 +123,42 @@ def _parts(data: Any, schema: Schema) -> Iterator[pa.Table]:
         yield from (fit(part, schema) for part in _batches(data))
         return
     if isinstance(data, pd.DataFrame):
-        data = pa.Table.from_pandas(data, preserve_index=False)
+        data = _from_pandas(data)
     if not isinstance(data, pa.Table):
         raise UsageError(
             f"data is a {type(data).__name__}; give a pandas DataFrame, an Arrow table or an "
             "Arrow batch reader"
         )
     yield fit(data, schema)
+
+
+def _from_pandas(data: pd.DataFrame) -> pa.Table:
+    twice = data.columns[data.columns.duplicated()]
+    if len(twice):
+        raise DoesNotFit([f"{name} stands more than once in the data" for name in twice.unique()])
+    try:
+        return pa.Table.from_pandas(data, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        problems, samples = _mixed(data)
+        raise DoesNotFit(problems, samples) from None
+
+
+def _mixed(data: pd.DataFrame) -> tuple[list[str], dict[str, list[Any]]]:
+    """Columns that Arrow can make no type of, with a value of each kind in them."""
+    problems, samples = [], {}
+    for name in data.columns:
+        try:
+            pa.Array.from_pandas(data[name])
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            values = data[name].dropna()
+            of_kind = {type(value).__name__: value for value in reversed(values.tolist())}
+            samples[str(name)] = [str(value) for value in of_kind.values()][:SAMPLE_VALUES]
+            if len(of_kind) > 1:
+                examples = ", ".join(f"{value!r}" for value in of_kind.values())
+                problems.append(f"{name} mixes {' and '.join(sorted(of_kind))}: {examples}")
+            else:
+                problems.append(f"{name} cannot be read: {str(error).splitlines()[0]}")
+    return problems or ["the data cannot be read as a table"], samples
 
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
@@ -128,49 +182,84 @@ def fit(data: pa.Table, schema: Schema) -> pa.Table:
     """
     problems: list[str] = []
     samples: dict[str, list[Any]] = {}
-    wanted = schema.as_arrow()
+    target_schema = schema.as_arrow()
     arrays: list[pa.ChunkedArray] = []
-    for target in wanted:
+    for target in target_schema:
         try:
             arrays.append(_column(data, target))
-        except Misfit as error:
+        except DoesNotFit as error:
             problems += error.problems
             samples |= error.samples
-    extra = [name for name in data.column_names if name not in wanted.names]
+    extra = [name for name in data.column_names if name not in target_schema.names]
     problems += [f"{name} is not a column of the table" for name in extra]
     if problems:
-        raise Misfit(problems, samples)
-    return pa.Table.from_arrays(arrays, schema=wanted)
+        raise DoesNotFit(problems, samples)
+    return pa.Table.from_arrays(arrays, schema=target_schema)
 
 
 def _column(data: pa.Table, target: pa.Field) -> pa.ChunkedArray:
     name = target.name
-    found = data.schema.get_all_field_indices(name)
-    if len(found) > 1:
-        raise Misfit([f"{name} stands {len(found)} times in the data"])
-    if not found:
-        if not target.nullable:
-            raise Misfit([f"{name} is missing from the data"])
-        return pa.chunked_array([pa.nulls(data.num_rows, target.type)], target.type)
-    values = data.column(found[0])
+    places = data.schema.get_all_field_indices(name)
+    if len(places) > 1:
+        raise DoesNotFit([f"{name} stands {len(places)} times in the data"])
+    if not places:
+        raise DoesNotFit([f"{name} is missing from the data"])
+    values = data.column(places[0])
     if kinds.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    if _kind(values.type) not in _FITTING.get(_kind(target.type), {_kind(target.type), "null"}):
-        raise Misfit(
-            [f"{name} is {_word(values.type)} in the data, but {_word(target.type)} in the table"],
+    if values.null_count and not target.nullable:
+        raise DoesNotFit([f"{name} has no value in {values.null_count} rows, but is required"])
+    if values.null_count == len(values):  # without a value, any type fits
+        return pa.chunked_array([pa.nulls(len(values), target.type)], target.type)
+    if difference := _difference(values.type, target.type):
+        theirs, ours = difference
+        raise DoesNotFit(
+            [f"{name} {theirs} in the data, but {ours} in the table"],
             {name: _not_fitting(values, target.type)},
         )
+    if values.type == target.type:
+        return values
     try:
         cast = values.cast(target.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         reason = str(error).splitlines()[0]
-        raise Misfit(
+        raise DoesNotFit(
             [f"{name} has values that do not fit {_word(target.type)}: {reason}"],
             {name: _not_fitting(values, target.type)},
         ) from None
-    if cast.null_count and not target.nullable:
-        raise Misfit([f"{name} has no value in {cast.null_count} rows, but is required"])
+    if changed := _changed(values.combine_chunks(), cast.combine_chunks()):
+        before, after = changed[0]
+        raise DoesNotFit(
+            [f"{name} would change as {_exactly(target.type)}: {before} becomes {after}"],
+            {name: [str(value) for value, _ in changed]},
+        )
     return cast
+
+
+Changed = list[tuple[Any, Any]]
+
+
+def _changed(before: pa.Array, after: pa.Array) -> Changed:
+    """Some values that are others after a cast, with what became of them."""
+    if before.type == after.type:
+        return []
+    if kinds.is_struct(before.type):
+        names = [before.type.field(number).name for number in range(before.type.num_fields)]
+        pairs = [(pc.struct_field(before, n), pc.struct_field(after, n)) for n in names]
+        return [pair for old, new in pairs for pair in _changed(old, new)]
+    if kinds.is_map(before.type):
+        return _changed(before.keys, after.keys) + _changed(before.items, after.items)
+    if _shape(before.type) == "list":
+        return _changed(pc.list_flatten(before), pc.list_flatten(after))
+    try:
+        back = after.cast(before.type, safe=False)
+        same = pc.equal(back, before)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return []  # types without an order back: the cast itself was checked
+    if kinds.is_floating(before.type):
+        same = pc.or_kleene(same, pc.and_(pc.is_nan(back), pc.is_nan(before)))
+    lost = pc.indices_nonzero(pc.invert(pc.fill_null(same, True)))[:SAMPLE_VALUES]
+    return list(zip(before.take(lost).to_pylist(), after.take(lost).to_pylist(), strict=True))
 
 
 _FITTING = {
@@ -178,6 +267,33 @@ _FITTING = {
     "number": {"integer", "number", "decimal", "null"},
     "decimal": {"integer", "number", "decimal", "null"},
 }
+
+
+def _difference(source: pa.DataType, target: pa.DataType) -> tuple[str, str] | None:
+    """What kind of data each is, in words, where one cannot be the other, nested types too."""
+    ours, theirs = _kind(target), _kind(source)
+    if theirs not in _FITTING.get(ours, {ours, "null"}):
+        return f"is {_word(source)}", _word(target)
+    if ours == "struct" and theirs == "struct":
+        for name in dict.fromkeys(field.name for field in [*target, *source]):
+            places = source.get_field_index(name), target.get_field_index(name)
+            if min(places) < 0:
+                return f"has fields {_names(source)}", f"fields {_names(target)}"
+            inner = _difference(source.field(places[0]).type, target.field(places[1]).type)
+            if inner:
+                return inner[0].replace("is ", f"holds {name} as ", 1), inner[1]
+    if ours == "list" and theirs == "list":
+        inner = _difference(source.value_type, target.value_type)
+        return inner and (inner[0].replace("is ", "is a list of ", 1), f"a list of {inner[1]}")
+    if ours == "map" and theirs == "map":
+        return _difference(source.key_type, target.key_type) or _difference(
+            source.item_type, target.item_type
+        )
+    return None
+
+
+def _names(struct: Any) -> str:
+    return ", ".join(field.name for field in struct) or "none"
 
 
 def _kind(arrow: pa.DataType) -> str:
@@ -203,9 +319,11 @@ def _kind(arrow: pa.DataType) -> str:
 def _shape(arrow: pa.DataType) -> str:
     if kinds.is_fixed_size_binary(arrow):
         return "binary"
-    nested = {"list": kinds.is_list, "large list": kinds.is_large_list, "map": kinds.is_map}
-    if any(holds(arrow) for holds in nested.values()):
-        return "map" if kinds.is_map(arrow) else "list"
+    if kinds.is_map(arrow):
+        return "map"
+    lists = (kinds.is_list, kinds.is_large_list, kinds.is_fixed_size_list)
+    if any(holds(arrow) for holds in lists):
+        return "list"
     return "struct" if kinds.is_struct(arrow) else str(arrow)
 
 
@@ -214,8 +332,14 @@ def _word(arrow: pa.DataType) -> str:
     return {"number": "a number", "integer": "an integer", "string": "text"}.get(kind, kind)
 
 
+def _exactly(arrow: pa.DataType) -> str:
+    return str(arrow).replace("decimal128", "decimal")
+
+
 def _not_fitting(values: pa.ChunkedArray, target: pa.DataType) -> list[Any]:
     """Some values that are not of the type; if all could be read as it, the first ones."""
+    if pa.types.is_nested(values.type) or pa.types.is_nested(target):
+        return [str(value) for value in values.drop_null()[:SAMPLE_VALUES].to_pylist()]
     with scan.connect() as con:
         con.register("v", pa.table({"v": values, "n": pa.nulls(len(values), target)}))
         kind = con.execute(
@@ -223,5 +347,5 @@ def _not_fitting(values: pa.ChunkedArray, target: pa.DataType) -> list[Any]:
         ).fetchall()
         bad = f"TRY_CAST(v AS {kind[0][0]}) IS NULL"
         query = f"SELECT DISTINCT v::VARCHAR FROM v WHERE v IS NOT NULL ORDER BY {bad} DESC, 1"
-        found = con.execute(f"{query} LIMIT {literal(SAMPLE_VALUES)}").fetchall()
-    return [row[0] for row in found]
+        sample = con.execute(f"{query} LIMIT {literal(SAMPLE_VALUES)}").fetchall()
+    return [row[0] for row in sample]

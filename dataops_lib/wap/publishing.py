@@ -20,13 +20,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from dataops_lib.audit.checks import Check, as_check
 from dataops_lib.errors import DataError, UsageError
 from dataops_lib.wap import branches, runs
-from dataops_lib.wap.publisher import Flow, Publication, utc_now
+from dataops_lib.wap.publication import Publication, Story, utc_now
+from dataops_lib.wap.publisher import Publisher, published_and_whole
 from dataops_lib.wap.runs import Mode, Run, Staged
-from dataops_lib.warehouse import metadata
 
 Checks = Sequence[Check | Callable[[Any], Any]]
 
@@ -59,41 +60,96 @@ def write_audit_publish(
     Parameters
     ----------
     data : pandas.DataFrame, pyarrow.Table or pyarrow.RecordBatchReader
-        Columns by the names of the table. A stream is staged in batches of 500,000 rows.
+        Columns by the names of the table, all of them, in any order. Values must survive the
+        change to the table's types: 3.0 fits an integer, 3.5 does not, text never becomes a
+        number. A stream is staged in batches of 500,000 rows.
+    table_name : str
+        The table in the catalog, such as "marts.orders". It must exist.
     quality_checks : sequence of checks
-        Values of `audit`, or functions from a DataFrame to something with `.passed`, `.message`.
+        Values of `audit` (`audit.not_null("id")`), the checks of a contract
+        (`contracts.checks(contract)`), or functions from a DataFrame to something with `.passed`
+        and `.message`. `[]` publishes unchecked.
+    catalog : pyiceberg.catalog.Catalog
+        Any catalog of pyiceberg.
     mode : "append", "overwrite", `overwrite_where(...)` or `upsert(...)`
-        "overwrite" replaces the whole table.
+        "append" adds the rows, "overwrite" replaces the whole table, `overwrite_where("day =
+        '2013-02-10'")` the rows for which the filter is TRUE, `upsert("id")` those of the same key.
+    run_id : str, optional
+        Names the run, at most 80 letters, digits, '.', '-', '_'; such as "2013-02-10". Give one:
+        then a retry with the same data is answered with the first publication and adds nothing.
+        Without it, each call is a new run.
     on_alert : function of a Publication, optional
-        Called when the audit blocked, before anything is removed; its failure is only recorded.
+        Called when the run is blocked, before anything is removed; its failure is an event of the
+        Publication. See `wap.alerts` for files and webhooks.
+    keep_failed_for : timedelta
+        How long a blocked run stays on its branch to be looked at; then a later run removes it.
+    now : function that gives a time with a zone
+        The clock. Replays give another one.
+    properties : dict of text to text, optional
+        Kept with the staged snapshot. `due_at`, an ISO time with a zone, is when the rows were
+        due: freshness is measured from it, and `audit.volume` compares with its weekday.
 
     Returns
     -------
     Publication
-        Falsy when blocked: by a check, or because the data does not fit the table at all.
+        Truthy when its rows are published. Falsy when blocked: by a check, or because the data does
+        not fit the table at all (`blocked_by` says why; nothing is left behind). After the publish
+        nothing raises: a clean-up or an alert that failed stands in `failures`.
 
     Raises
     ------
     UsageError
-        For an unknown mode, a malformed run_id, or a run_id that stands for other data.
+        For an unknown mode, a filter or keys that cannot be used, a malformed run_id or `due_at`,
+        or a run_id that stands for other data, another mode, or a publish that was rolled back.
     DataError
-        If the table does not exist, or main kept moving.
+        If the table does not exist, its columns changed during the run, what was replaced cannot
+        be verified, or main kept moving. Nothing is published then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pyarrow as pa
+    >>> from dataops_lib import audit, wap, warehouse
+    >>> from pyiceberg.catalog.sql import SqlCatalog
+    >>> folder = tempfile.mkdtemp()
+    >>> lake = SqlCatalog("lake", uri=f"sqlite:///{folder}/catalog.db", warehouse=folder)
+    >>> day = pa.table({"id": [1, 2], "amount": [9.5, 3.0]})
+    >>> _ = warehouse.create_table(lake, "marts.orders", day.schema)
+    >>> checks = [audit.not_null("amount"), audit.unique("id")]
+    >>> wap.write_audit_publish(day, "marts.orders", checks, catalog=lake, run_id="2013-02-10")
+    run 2013-02-10 of marts.orders: 2 rows, published
+
+    The next day holds an order twice, so readers keep what they had:
+
+    >>> bad = pa.table({"id": [3, 3], "amount": [1.0, 1.0]})
+    >>> wap.write_audit_publish(bad, "marts.orders", checks, catalog=lake, run_id="2013-02-11")
+    run 2013-02-11 of marts.orders: 2 rows, not published, blocked by unique(id)
+    >>> lake.load_table("marts.orders").scan().to_arrow()["id"].to_pylist()
+    [1, 2]
     """
-    started = now()
+    started = _started(now)
+    if not isinstance(keep_failed_for, timedelta) or keep_failed_for < timedelta(0):
+        raise UsageError(f"keep_failed_for is {keep_failed_for!r}; give a timedelta of 0 or more")
     run = Run(
         run_id=runs.check_run_id(run_id or f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"),
         mode=_mode(mode),
         started_at=started,
         keep_failed_for=keep_failed_for,
-        properties=dict(properties or {}),
+        properties=runs.check_properties(properties or {}),
     )
-    checks = [as_check(check) for check in quality_checks]
-    flow = Flow(catalog, table_name, run, checks, now, branches.load(catalog, table_name))
-    result = flow.run_with(data)
-    if not result and on_alert:
-        result = flow.alert(result, on_alert)
-    flow.tidy()
-    return result
+    table = branches.load(catalog, table_name)
+    publisher = _publisher(catalog, table_name, run, quality_checks, now)
+    outcome = publisher.run_with(table, data)
+    if not outcome and on_alert:
+        outcome = publisher.alert(outcome, on_alert)
+    return publisher.remove_expired(outcome)
+
+
+def _started(now: Callable[[], datetime]) -> datetime:
+    moment = now()
+    if moment.tzinfo is None:
+        raise UsageError(f"now() gives {moment}, a time without a zone. Give datetime.now(UTC)")
+    return moment
 
 
 def _mode(mode: str | Mode) -> Mode:
@@ -113,6 +169,7 @@ def resume(
     catalog: Catalog,
     run_id: str,
     quality_checks: Checks | None = None,
+    on_alert: Callable[[Publication], None] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Publication:
     """Finish or discard what a crash left of a run.
@@ -120,6 +177,7 @@ def resume(
     A published run is answered as such. What was staged in full is audited by `quality_checks` and
     published; without checks it is published when its audit was recorded as passed, stays when
     blocked, and is discarded when nobody audited it. What was staged in part is discarded.
+    `on_alert` is called when the audit blocks.
 
     Raises
     ------
@@ -128,26 +186,29 @@ def resume(
     DataError
         If main has moved since, and the audit, the data or the time to follow it are gone.
     """
-    flow = _flow_of(catalog, table_name, run_id, quality_checks or (), now)
-    known, whole = flow.published_and_whole()
-    if known:
-        return flow.repeated(known, metadata.staged_property(known, "fingerprint") or "")
+    table, publisher = _publisher_of(catalog, table_name, run_id, quality_checks or (), now)
+    earlier, whole = published_and_whole(table, run_id)
+    if earlier:
+        first = runs.read_back(table, earlier.snapshot_id)
+        return publisher.repeated(table, earlier, first.fingerprint)
     if whole and quality_checks is not None:
-        main = flow.table.current_snapshot()
+        main = table.current_snapshot()
         moved = whole.base_id != (main.snapshot_id if main else None)
-        if moved and runs.is_past(flow.table.metadata.snapshot_by_id(whole.head_id), now()):
+        if moved and whole.keep_until <= now():
             # A clean may be deleting its files: it takes those of runs whose time is over.
             text = f"main of {table_name} moved, and run {run_id} is past its time"
             raise DataError(f"{text}. Discard it and run it again")
-        return flow.audit_and_publish(whole)
-    record = runs.recorded_audit(flow.table, whole) if whole else None
+        outcome = publisher.audit_and_publish(table, whole)
+        return outcome if outcome or not on_alert else publisher.alert(outcome, on_alert)
+    record = runs.recorded_audit(table, whole) if whole else None
     if whole is None or record is None:
-        left = runs.branches_of(flow.table, run_id)
+        left = runs.branches_of(table, run_id)
         branches.remove(catalog, table_name, left, now())
-        flow.note("discarded", "it was staged in part" if whole is None else "nobody audited it")
-        return flow.answer(published=False)
-    pending = flow.pending(whole, record, whole.head_id, 0)
-    return pending if pending.blocked_by else _publish_or_say(flow, pending, whole, None)
+        reason = "it was staged in part" if whole is None else "nobody audited it"
+        publisher.story.note("discarded", reason)
+        return publisher.outcome(published=False)
+    pending = publisher.pending(whole, record, whole.head_id, 0)
+    return pending if pending.blocked_by else _publish_or_say(publisher, table, pending, whole)
 
 
 def publish(
@@ -168,45 +229,60 @@ def publish(
     ------
     UsageError
         If the run is unknown, was not audited, or was blocked and there is no reason.
+    DataError
+        If main has moved since the audit.
     """
-    flow = _flow_of(catalog, table_name, run_id, (), now)
-    known, whole = flow.published_and_whole()
-    record = runs.recorded_audit(flow.table, whole) if whole else None
-    if known or whole is None or record is None:
-        state = "is published already" if known else "was not staged and audited in full"
+    table, publisher = _publisher_of(catalog, table_name, run_id, (), now)
+    earlier, whole = published_and_whole(table, run_id)
+    record = runs.recorded_audit(table, whole) if whole else None
+    if earlier or whole is None or record is None:
+        state = "is published already" if earlier else "was not staged and audited in full"
         raise UsageError(f"run {run_id} {state}. List the runs to see what can be published")
-    pending = flow.pending(whole, record, whole.head_id, 0)
+    pending = publisher.pending(whole, record, whole.head_id, 0)
     blocked = [finding.subject for finding in pending.blocked_by]
     if blocked and not (reason or "").strip():
         raise UsageError(f"run {run_id} is blocked by {', '.join(blocked)}. Give a reason")
-    told = {"reason": reason or "", "by": by or "", "at": now().isoformat()}
-    override = told | {"blocked_by": ", ".join(blocked)} if blocked else None
-    return _publish_or_say(flow, pending, whole, override)
+    override = {"reason": reason or "", "by": by or "", "at": _started(now).isoformat()}
+    override["blocked_by"] = ", ".join(blocked)
+    return _publish_or_say(publisher, table, pending, whole, override if blocked else None)
 
 
 def _publish_or_say(
-    flow: Flow, pending: Publication, whole: Staged, override: Mapping[str, str] | None
+    publisher: Publisher,
+    table: Table,
+    pending: Publication,
+    whole: Staged,
+    override: Mapping[str, str] | None = None,
 ) -> Publication:
-    done = flow.publish(pending, whole, override)
+    done = publisher.publish(table, pending, whole, override)
     if done is None:
         raise DataError(
-            f"main of {flow.name} has moved since run {flow.run.run_id} was audited. Resume it "
+            f"main of {publisher.name} has moved since run {whole.run_id} was audited. Resume it "
             "with its quality checks, or run it again"
         )
     return done
 
 
-def _flow_of(
+def _publisher(
+    catalog: Catalog, name: str, run: Run, checks: Checks, now: Callable[[], datetime]
+) -> Publisher:
+    story = Story(f"{name} {run.run_id}", now)
+    return Publisher(catalog, name, run, [as_check(check) for check in checks], now, story)
+
+
+def _publisher_of(
     catalog: Catalog, name: str, run_id: str, checks: Checks, now: Callable[[], datetime]
-) -> Flow:
-    """The flow of a run that the table knows."""
+) -> tuple[Table, Publisher]:
+    """The table, and the publisher of a run that it knows."""
+    started = _started(now)
     table = branches.load(catalog, runs.check_run_id(run_id) and name)
-    names = runs.branches_of(table, run_id)
-    if not names and not runs.published(table, run_id):
+    left = runs.waiting_of(table, run_id)
+    earlier = runs.published(table, run_id)
+    if not left and earlier is None:
         raise UsageError(f"{name} knows no run {run_id}. List its runs to see which there are")
-    found = runs.staged(table, names[-1]).properties if names else {}
-    started = datetime.fromisoformat(found["staged_at"]) if "staged_at" in found else now()
-    until = datetime.fromisoformat(found["keep_until"]) if "keep_until" in found else started
-    mode = Mode.parse(found.get("mode", "append"))
-    run = Run(run_id, mode, started, until - started, {})
-    return Flow(catalog, name, run, [as_check(check) for check in checks], now, table)
+    first = left[-1] if left else runs.read_back(table, earlier.snapshot_id) if earlier else None
+    assert first is not None
+    kept_for = max(first.keep_until - first.staged_at, timedelta(0))
+    start = first.staged_at if left else started
+    run = Run(run_id, first.mode, start, kept_for, {})
+    return table, _publisher(catalog, name, run, checks, now)

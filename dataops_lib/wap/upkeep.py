@@ -21,15 +21,15 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 from pyiceberg.catalog import Catalog
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import ancestors_of
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from dataops_lib.audit import verdicts
 from dataops_lib.errors import UsageError
 from dataops_lib.finding import Finding
 from dataops_lib.wap import branches, runs
-from dataops_lib.wap.publisher import utc_now
-from dataops_lib.warehouse import metadata as warehouse_metadata
+from dataops_lib.wap.publication import utc_now
+from dataops_lib.warehouse import metadata
+from dataops_lib.warehouse.metadata import MainLine, PublishTag
 
 FOLDERS = ("data", "metadata")  # where pyiceberg puts what a table is made of
 
@@ -81,9 +81,9 @@ class Leftover:
 def list_runs(table_name: str, *, catalog: Catalog) -> list[RunState]:
     """All runs that the table knows, in the order in which they were staged."""
     table = branches.load(catalog, table_name)
-    found = [_state(table, ref) for ref in table.metadata.refs if _run_of(ref)]
+    runs_of_table = [*_published(table), *(_waiting(table, run) for run in runs.waiting(table))]
     earliest = datetime.min.replace(tzinfo=UTC)
-    return sorted(found, key=lambda run: (run.staged_at or earliest, run.run_id, run.ref))
+    return sorted(runs_of_table, key=lambda run: (run.staged_at or earliest, run.run_id, run.ref))
 
 
 def show(table_name: str, *, catalog: Catalog, run_id: str) -> Shown:
@@ -95,13 +95,18 @@ def show(table_name: str, *, catalog: Catalog, run_id: str) -> Shown:
         If the table knows nothing of the run.
     """
     table = branches.load(catalog, table_name)
-    refs = [ref for ref in table.metadata.refs if _run_of(ref) == run_id]
-    if not refs:
+    left = runs.waiting_of(table, run_id)
+    tag = runs.tag_of(table, run_id)
+    if tag is None and not left:
         raise _unknown(table_name, run_id)
-    ref = next((name for name in refs if warehouse_metadata.TAG.match(name)), refs[-1])
+    staged = runs.read_back(table, tag.snapshot.snapshot_id) if tag else left[-1]
+    state = _published_as(tag, MainLine.of(table)) if tag else _waiting(table, staged)
     override = table.properties.get(f"dataops.override.{run_id}")
-    findings = runs.recorded_audit(table, runs.staged(table, ref))
-    return Shown(_state(table, ref), findings, json.loads(override) if override else None)
+    try:
+        overridden = json.loads(override) if override else None
+    except ValueError:  # somebody else wrote it
+        overridden = None
+    return Shown(state, runs.recorded_audit(table, staged), overridden)
 
 
 def discard(table_name: str, *, catalog: Catalog, run_id: str) -> None:
@@ -114,13 +119,14 @@ def discard(table_name: str, *, catalog: Catalog, run_id: str) -> None:
     """
     table = branches.load(catalog, table_name)
     if tag := runs.tag_of(table, run_id):
-        raise UsageError(f"run {run_id} is {tag}. Roll back to an earlier tag instead")
+        raise UsageError(f"run {run_id} is {tag.name}. Roll back to an earlier tag instead")
     names = runs.branches_of(table, run_id)
     if not names:
         raise _unknown(table_name, run_id)
     branches.remove(catalog, table_name, names, datetime.min.replace(tzinfo=UTC))
     if tag := runs.tag_of(branches.load(catalog, table_name), run_id):
-        raise UsageError(f"run {run_id} was published meanwhile, as {tag}; nothing was discarded")
+        text = f"run {run_id} was published meanwhile, as {tag.name}"
+        raise UsageError(f"{text}; nothing was discarded")
 
 
 def rollback(table_name: str, *, catalog: Catalog, to: str) -> Rolledback:
@@ -136,32 +142,31 @@ def rollback(table_name: str, *, catalog: Catalog, to: str) -> Rolledback:
 
     def attempt() -> Rolledback:
         table = branches.load(catalog, table_name)
-        refs = table.metadata.refs
-        match = warehouse_metadata.TAG.match(to)
-        if to not in refs or not match or match["state"] != "published":
+        goal = metadata.publish_tag(table, to)
+        if goal is None or goal.state != "published":
             raise UsageError(f"{to!r} is no publish tag of {table_name}. List its runs")
-        target = refs[to].snapshot_id
+        target = goal.snapshot.snapshot_id
         behind = _between(table, target)
         if behind is None:
             raise UsageError(
                 f"{to} is not behind main of {table_name}, so nothing leads back to it"
             )
         withdrawn = [
-            name
-            for name, ref in refs.items()
-            if name.startswith("published-") and ref.snapshot_id in behind
+            tag
+            for tag in metadata.publish_tags(table)
+            if tag.state == "published" and tag.snapshot.snapshot_id in behind
         ]
         # Main first: the assertion that it has not moved is the one that the commit keeps (trap 1).
         change = ManageSnapshots(transaction := table.transaction())
         change = change.set_current_snapshot(snapshot_id=target)
-        for name in withdrawn:
-            change = change.remove_tag(name)
-            kept = name.replace("published-", "withdrawn-", 1)
-            change = change.create_tag(refs[name].snapshot_id, kept)
+        for tag in withdrawn:
+            change = change.remove_tag(tag.name)
+            kept = tag.name.replace("published-", "withdrawn-", 1)
+            change = change.create_tag(tag.snapshot.snapshot_id, kept)
         change.commit()
         transaction.commit_transaction()
-        newest_first = sorted(withdrawn, reverse=True)
-        return Rolledback(to, tuple(str(_run_of(name)) for name in newest_first))
+        newest_first = sorted(withdrawn, key=lambda tag: tag.name, reverse=True)
+        return Rolledback(to, tuple(tag.run_id for tag in newest_first))
 
     return branches.retrying(attempt)
 
@@ -201,29 +206,39 @@ def clean(
     return leftovers
 
 
-def _state(table: Table, ref: str) -> RunState:
-    tag = warehouse_metadata.TAG.match(ref)
-    found = runs.staged(table, ref)
-    state = "staged" if found.complete else "partial"
-    if tag:
-        state = tag["state"]
-    elif found.complete and (findings := runs.recorded_audit(table, found)) is not None:
-        state = "blocked" if any(map(verdicts.blocks, findings)) else "passed"
-    staged, until = found.properties.get("staged_at"), found.properties.get("keep_until")
+def _published(table: Table) -> list[RunState]:
+    main = MainLine.of(table)
+    return [_published_as(tag, main) for tag in metadata.publish_tags(table)]
+
+
+def _published_as(tag: PublishTag, main: MainLine) -> RunState:
+    """A publish; `withdrawn` also when others moved main back behind it."""
+    stands = tag.state == "published" and main.holds(tag.snapshot)
+    rows = metadata.staged_property(tag.snapshot, "rows") or "0"
     return RunState(
-        run_id=_run_of(ref) or "",
-        state=state,
-        ref=ref,
-        rows=found.rows,
-        staged_at=datetime.fromisoformat(staged) if staged else None,
-        published_at=warehouse_metadata.time_of(tag["stamp"]) if tag else None,
-        kept_until=datetime.fromisoformat(until) if until and not tag else None,
+        run_id=tag.run_id,
+        state="published" if stands else "withdrawn",
+        ref=tag.name,
+        rows=int(rows) if rows.isdigit() else 0,
+        staged_at=metadata.moment(metadata.staged_property(tag.snapshot, "staged_at")),
+        published_at=tag.published_at,
+        kept_until=None,
     )
 
 
-def _run_of(ref: str) -> str | None:
-    match = warehouse_metadata.TAG.match(ref) or runs.BRANCH.match(ref)
-    return match["run_id"] if match else None
+def _waiting(table: Table, run: runs.Staged) -> RunState:
+    state = "staged" if run.complete else "partial"
+    if run.complete and (findings := runs.recorded_audit(table, run)) is not None:
+        state = "blocked" if any(map(verdicts.blocks, findings)) else "passed"
+    return RunState(
+        run_id=run.run_id,
+        state=state,
+        ref=run.branch,
+        rows=run.rows,
+        staged_at=run.staged_at,
+        published_at=None,
+        kept_until=run.keep_until,
+    )
 
 
 def _unknown(table_name: str, run_id: str) -> UsageError:
@@ -232,15 +247,15 @@ def _unknown(table_name: str, run_id: str) -> UsageError:
 
 def _between(table: Table, target: int) -> set[int] | None:
     """Snapshots of main after `target`; None when main does not lead back to it."""
+    main = table.current_snapshot()
     after: set[int] = set()
-    for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
+    for snapshot in metadata.ancestors(table, main.snapshot_id if main else None):
         if snapshot.snapshot_id == target:
             return after
         after.add(snapshot.snapshot_id)
     # Not there. Where somebody expired what lay in between, the order of staging is left.
     order = {s.snapshot_id: s.sequence_number or 0 for s in table.metadata.snapshots}
-    then = table.metadata.snapshot_by_id(target)
-    forked = any(s.snapshot_id in after for s in ancestors_of(then, table.metadata))
+    forked = any(s.snapshot_id in after for s in metadata.ancestors(table, target))
     newer = {snapshot_id for snapshot_id, number in order.items() if number > order[target]}
     return newer if after & newer and not forked else None
 
@@ -260,20 +275,20 @@ def _reached(table: Table) -> Iterator[str]:
 
 
 def _locations(table: Table) -> Iterator[str]:
-    metadata = table.metadata
+    known = table.metadata
     yield table.metadata_location
-    yield from (entry.metadata_file for entry in metadata.metadata_log)
-    yield from (file.statistics_path for file in metadata.statistics)
-    yield from (file.statistics_path for file in metadata.partition_statistics)
-    seen: set[str] = set()
-    for snapshot in metadata.snapshots:
+    yield from (entry.metadata_file for entry in known.metadata_log)
+    yield from (file.statistics_path for file in known.statistics)
+    yield from (file.statistics_path for file in known.partition_statistics)
+    listed: set[str] = set()
+    for snapshot in known.snapshots:
         if not runs.is_intact(table, snapshot.snapshot_id):
             continue  # staged, and taken back by pyiceberg; readers never saw it
         yield snapshot.manifest_list
         for manifest in snapshot.manifests(table.io):
-            if manifest.manifest_path in seen:
+            if manifest.manifest_path in listed:
                 continue
-            seen.add(manifest.manifest_path)
+            listed.add(manifest.manifest_path)
             yield manifest.manifest_path
             for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
                 yield entry.data_file.file_path

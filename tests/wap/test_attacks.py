@@ -27,7 +27,7 @@ from pyiceberg.table.update import RemoveSnapshotsUpdate, SetSnapshotRefUpdate
 from dataops_lib import audit, wap
 from dataops_lib.errors import DataError, UsageError
 from dataops_lib.wap import branches, incoming, upkeep
-from dataops_lib.wap.publisher import utc_now
+from dataops_lib.wap.publication import utc_now
 
 CHECKS = [audit.unique("id")]
 

@@ -41,7 +41,7 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from dataops_lib import audit, wap
 from dataops_lib.errors import DataError, UsageError
-from dataops_lib.wap import branches, incoming, publisher, runs, upkeep
+from dataops_lib.wap import branches, incoming, publisher, runs, staging, upkeep
 
 CHECKS = [audit.unique("id")]
 
@@ -188,7 +188,7 @@ def test_a_write_to_another_branch_is_a_lost_race_and_no_failure(catalog):
     table.append(orders(50), branch="other")  # the stale handle's sequence number is now too old
     run = runs.Run("r", runs.Mode("append"), lake.START, timedelta(days=7), {})
     parts = incoming.parts(orders(2), stale.schema())
-    _, found = branches.stage(catalog, stale, run, parts, incoming.Fingerprint())
+    _, found = staging.stage(catalog, stale, run, parts, incoming.Fingerprint())
     assert found.complete
 
 
@@ -285,7 +285,7 @@ def test_the_same_run_with_other_data_at_once_is_refused_and_not_called_publishe
     def other_process(data):
         run = runs.Run("r", runs.Mode("append"), lake.START, timedelta(days=7), {})
         parts = incoming.parts(orders(3), table.schema())
-        now, found = branches.stage(catalog, table, run, parts, incoming.Fingerprint())
+        now, found = staging.stage(catalog, table, run, parts, incoming.Fingerprint())
         branches.publish(catalog, now, "r", found.head_id, lake.START)
         return Result(True, "")
 
