@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dataops_lib.cli import operations, wap
+from dataops_lib.cli import ci, operations, wap
 from dataops_lib.errors import DataOpsError, UsageError
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "teams"
@@ -25,6 +25,7 @@ app = typer.Typer(
 
 
 app.add_typer(wap.app, name="wap")
+app.add_typer(ci.app)
 operations.register(app)
 
 

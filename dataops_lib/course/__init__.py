@@ -7,6 +7,7 @@ sliders          explorers: a picture for the given parameters, and sliders on t
 exercise_source  exercise and solved notebook from one source, and a learner's folder to work in
 session          a runbook that is being followed: its steps run, and a log is kept
 drill            a failure planted in a private copy, and somebody who follows the runbook
+rehearsal        a team's repository and tables in a temporary folder, where changes may fail
 headlines        sentences and tables of notebooks 00 and 04
 charts           pictures of notebooks 00 and 04
 """

@@ -1,9 +1,12 @@
-"""Shipping changes safely: workflows read and run on paper, five stages, four figures.
+"""Shipping changes safely: workflows run on paper (`workflows`), five stages, four figures.
 
-workflow     a GitHub workflow file, read and checked as GitHub does
-expressions  the expressions of GitHub workflows, evaluated with what is known beforehand
-simulation   a workflow run on paper: what an event runs, what it skips, what can never run
-faults       what is wrong with a workflow, with line, reason and fix
+changes      what a team changed since a base: files, models and what hangs on them, contracts
+style        the style of SQL and Python files, by sqlfluff and ruff
+build        what changed, built into a schema of its own, with production deferred to
+dbt          the same for a team with a dbt project, built by dbt itself
+pipeline     the stages of one change, from lint to a publish and a message
+stages       stages that run one after another: a red one stops the rest, and the log says why
+headlines    what workflows and runs of the stages say, in sentences and small tables
 """
 
-from dataops_lib.delivery.simulation import simulate as simulate
+from dataops_lib.delivery.workflows.simulation import simulate as simulate

@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from dataops_lib import playbook
-from dataops_lib.delivery import faults, workflow
+from dataops_lib.delivery.workflows import faults, workflow
 
 HEAD = "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n"
 CHECKOUT = "      - uses: actions/checkout@v4\n"

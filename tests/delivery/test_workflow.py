@@ -9,9 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataops_lib import delivery, playbook
-from dataops_lib.delivery import simulation, workflow
-from dataops_lib.delivery.expressions import UNKNOWN, Partial, asks_for_status, evaluate
-from dataops_lib.delivery.simulation import Event, matches, pull_request, push, schedule, tag
+from dataops_lib.delivery.workflows import simulation, workflow
+from dataops_lib.delivery.workflows.expressions import UNKNOWN, Partial, asks_for_status, evaluate
+from dataops_lib.delivery.workflows.simulation import (
+    Event,
+    matches,
+    pull_request,
+    push,
+    schedule,
+    tag,
+)
 from dataops_lib.errors import TeamError
 
 CLONE = Path(__file__).parents[2]
@@ -65,7 +72,7 @@ def test_the_corrected_workflow_deploys_on_main_alone_and_after_all_gates():
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 def test_our_own_workflows_have_no_fault(path):
-    from dataops_lib.delivery import faults
+    from dataops_lib.delivery.workflows import faults
 
     checked = workflow.loads(path.read_text(encoding="utf-8"), path.name)
     assert [str(problem) for problem in faults.lint(checked)] == []

@@ -17,8 +17,8 @@ from typing import Any
 from cronsim import CronSim, CronSimError
 
 from dataops_lib import playbook, yaml_lines
-from dataops_lib.delivery import expressions
-from dataops_lib.delivery.expressions import UNKNOWN
+from dataops_lib.delivery.workflows import expressions
+from dataops_lib.delivery.workflows.expressions import UNKNOWN
 from dataops_lib.errors import Problem, TeamError
 from dataops_lib.yaml_lines import Located, Path
 

@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dataops_lib.delivery import expressions, simulation, workflow
-from dataops_lib.delivery.workflow import Job, Step, Workflow
+from dataops_lib.delivery.workflows import expressions, simulation, workflow
+from dataops_lib.delivery.workflows.workflow import Job, Step, Workflow
 from dataops_lib.errors import Problem
 
 SECONDS = 60

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from dataops_lib.delivery import expressions
-from dataops_lib.delivery.expressions import UNKNOWN, Partial, Unknown, truth
-from dataops_lib.delivery.workflow import CONTEXTS, Workflow, names
+from dataops_lib.delivery.workflows import expressions
+from dataops_lib.delivery.workflows.expressions import UNKNOWN, Partial, Unknown, truth
+from dataops_lib.delivery.workflows.workflow import CONTEXTS, Workflow, names
 
 Outcome = Literal["runs", "skipped", "never", "unknown"]
 Maybe = bool | Unknown
