@@ -15,6 +15,7 @@ on_call         A rota that is fair, what it costs, and who should have been cal
 evidence        What a team's own records prove
 onboarding      The first month of somebody new: what is due, and the traces it leaves
 delivery        Shipping changes: workflows run on paper, five stages, four figures
+people          Teams and careers: structure by size, who can stand in, what to learn next
 examples        The two example teams, replayed on a simulated clock
 report          Page one and the monthly report: what a lead has to decide
 course          What only notebooks need: a sandbox, sliders, the article, an exercise

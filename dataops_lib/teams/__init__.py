@@ -7,6 +7,7 @@ models       what a team.yaml, an onboarding.yaml and a faults.yaml say, as froz
 on_call_file   what an on_call.yaml says: who can be called, how a rota is cut, what it pays
 rota_calendar  a rota as a calendar, and rotas from iCal, PagerDuty and GoAlert
 history      run and alert histories: one documented table each, read from CSV text
+people_file  what people.yaml says: skills, who answers for what, routine hours, forecasts
 git_log      who changed what in a team's folder, read from git without trusting it
 lineage      which table is built from which, read from the SELECTs of the models
 import_runs  run histories of other tools: dbt run results and Airflow run lists

@@ -20,7 +20,7 @@ from dataops_lib.errors import Problem, TeamError
 from dataops_lib.files import contents
 from dataops_lib.maturity import answers
 from dataops_lib.service_levels import objectives, slo
-from dataops_lib.teams import history, lineage
+from dataops_lib.teams import history, lineage, people_file
 from dataops_lib.teams.history import ROTA
 from dataops_lib.teams.models import Assessment, Fault, FaultFile, OnboardingFile, TeamFile
 from dataops_lib.teams.on_call_file import OnCallFile
@@ -39,6 +39,7 @@ WHEN_NEEDED = (
     "onboarding.yaml",
     "on_call.yaml",
     "rota.csv",
+    "people.yaml",
 )  # nothing stays unknown without: often nobody is new
 
 
@@ -129,6 +130,7 @@ def read(files: Files) -> dict[str, Any]:
     }
     file = parts["file"]
     parts["onboarding"] = files.take("onboarding.yaml", partial(_onboarding, team=file))
+    parts["roles"] = files.take(people_file.FILE, partial(people_file.loads, team=file))
     parts["rota"] = files.take("rota.csv", partial(_rota, team=file))
     parts["on_call"] = files.take("on_call.yaml", partial(_on_call, team=file))
     files.attempt(lambda: lineage.read(files.folder / "pipelines"))

@@ -32,6 +32,7 @@ from dataops_lib.teams.models import (
     TeamFile,
 )
 from dataops_lib.teams.on_call_file import OnCallFile
+from dataops_lib.teams.people_file import PeopleFile
 
 
 class Team(TeamFile):
@@ -50,6 +51,7 @@ class Team(TeamFile):
     contracts: Mapping[str, contract.Contract] | None
     assessment: Assessment | None
     onboarding: OnboardingFile | None = None
+    roles: PeopleFile | None = None
     rota: pd.DataFrame | None = Field(default=None, repr=False)
     on_call: OnCallFile | None = None
     runs: pd.DataFrame | None = Field(repr=False)
