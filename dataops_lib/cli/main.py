@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dataops_lib.cli import ci, operations, wap
+from dataops_lib.cli import ci, fleet, operations, wap
 from dataops_lib.errors import DataOpsError, UsageError
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "teams"
@@ -37,7 +37,7 @@ TeamsDir = Annotated[
 
 @app.command()
 def report(
-    team: Annotated[list[str], typer.Argument(help="One or more teams.")],
+    team: Annotated[list[str] | None, typer.Argument(help="One or more teams.")] = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="A date, last-month or today.", metavar="DATE")
     ] = None,
@@ -48,8 +48,17 @@ def report(
     page_one: Annotated[
         bool, typer.Option("--page-one", help="Only page one, without the course notebooks.")
     ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All teams, and OUT/index.html over them.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Reports at once, with --all.")] = 2,
 ) -> None:
     """Execute the report of each TEAM and write it to OUT/TEAM/DATE/."""
+    if every or not team:
+        if team or not every:
+            raise UsageError("name one or more teams, or say --all")
+        fleet.run(as_of=as_of, teams_dir=teams_dir, out=out, page_one=page_one, jobs=jobs)
+        return
     from dataops_lib.examples import replay
     from dataops_lib.report import runner
     from dataops_lib.teams import folders

@@ -15,7 +15,7 @@ from typing import Any
 
 from dataops_lib import files, teams, wording
 from dataops_lib.errors import DataError
-from dataops_lib.report import page
+from dataops_lib.report import history, page
 from dataops_lib.report.notebook import NOTEBOOKS, _CellError, execute, html
 from dataops_lib.teams import Team, folders
 
@@ -105,6 +105,7 @@ def _write(made: Mapping[str, Any], work: Path, team: Team) -> None:
         raise first
     record = _record(first)
     files.write(work / "diagnosis.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
+    files.write(work / "facts.csv", history.facts(record).to_csv(index=False))
     when = wording.day(team.as_of)
     shared = {"team": team.name, "as_of": when}
     links = []
