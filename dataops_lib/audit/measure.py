@@ -111,24 +111,28 @@ def measure(audited: Audited, checks: Sequence[Check]) -> list[dict[str, Any]]:
     """Measured numbers of each check, in their order; see `verdicts.judge` for the names."""
     refusals = {check: reason for check in checks if (reason := _why_not(audited, check))}
     sound = [check for check in checks if check not in refusals]
-    with _opened(audited, sound) as views:
-        proofs = _proofs(views, sound)
+    try:
+        measured = _measured(audited, sound)
+    except scan.Unreadable as error:  # no check may pass on rows that nobody can tell
+        measured = {check: {"error": str(error)} for check in sound}
+    return [{"error": refusals[c]} if c in refusals else measured[c] for c in checks]
+
+
+def _measured(audited: Audited, checks: Sequence[Check]) -> dict[Check, dict[str, Any]]:
+    with _opened(audited, checks) as views:
+        proofs = _proofs(views, checks)
         with ThreadPoolExecutor(1) as pool:  # hashes are sorted while DuckDB scans
-            keys = [c for c in sound if isinstance(c, UniqueCheck) and not proofs.get(c)]
+            keys = [c for c in checks if isinstance(c, UniqueCheck) and not proofs.get(c)]
             sorting: dict[Check, Future[np.ndarray]] = {
                 check: views.key(check).sort(pool) for check in keys
             }
-            aggregated = _fused(views, sound, proofs)
-        results = []
+            measured = _fused(views, checks, proofs)
         for check in checks:
-            if check in refusals:
-                results.append({"error": refusals[check]})
-                continue
             try:
-                results.append(_complete(views, check, aggregated[check], sorting.get(check)))
+                measured[check] = _complete(views, check, measured[check], sorting.get(check))
             except Exception as error:  # what a check raises is that check's failure, not the run's
-                results.append({"error": f"{type(error).__name__}: {error}"})
-    return results
+                measured[check] = {"error": f"{type(error).__name__}: {error}"}
+    return measured
 
 
 def _why_not(audited: Audited, check: Check) -> str:

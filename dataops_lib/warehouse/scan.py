@@ -20,9 +20,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile, FileFormat, ManifestContent
+from pyiceberg.partitioning import PartitionField
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Operation, Snapshot, ancestors_between_ids
+from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import DecimalType, NestedField
 
 from dataops_lib.errors import DataError
@@ -129,11 +131,29 @@ def schema_of(table: Table, snapshot_id: int | None) -> Schema:
     return table.schemas().get(snapshot.schema_id, table.schema())  # type: ignore[arg-type]
 
 
+class Unreadable(DataError):
+    """A table whose rows cannot be told: nothing of it may be counted or judged."""
+
+
 def plan(table: Table, snapshot_id: int | None = None) -> list[FileScanTask]:
-    """Files of a snapshot, of main without an id; none for a table without snapshots."""
+    """Files of a snapshot, of main without an id; none for a table without snapshots.
+
+    Raises
+    ------
+    Unreadable
+        If rows were deleted by their values (equality deletes), which pyiceberg cannot apply.
+    """
     if snapshot_id is None and table.current_snapshot() is None:
         return []
-    return list(table.scan(snapshot_id=snapshot_id).plan_files())
+    try:
+        return list(table.scan(snapshot_id=snapshot_id).plan_files())
+    except (ValueError, NotImplementedError) as error:
+        if "equality deletes" not in str(error):
+            raise
+        raise Unreadable(
+            f"{'.'.join(table.name())} has equality deletes, as Flink writes upserts, which "
+            "pyiceberg cannot apply: compact the table, then read it again"
+        ) from None
 
 
 def added_files(table: Table, base_id: int | None, head_id: int) -> list[DataFile]:
@@ -217,15 +237,31 @@ def why_not_direct(table: Table, tasks: Sequence[FileScanTask], schema: Schema) 
     names = [field.name.lower() for field in schema.fields]
     if len(set(names)) < len(names):
         return "column names differ only in case"
+    columns = {field.field_id for field in schema.fields}
+    partitioned = {  # such a value stands in the metadata; Spark and Hive do not repeat it in files
+        spec.spec_id: columns & {f.source_id for f in spec.fields if _is_identity(f)}
+        for spec in table.specs().values()
+    }
     for task in tasks:
         if task.file.file_format != FileFormat.PARQUET:
             return "a file is not Parquet"
         path = local_path(task.file.file_path)
         if path is None:
             return "files are not local"
-        if not _has_field_ids(path):
+        try:
+            written = _field_ids(path)
+        except FileNotFoundError:
+            name = ".".join(table.name())
+            raise Unreadable(f"a data file of {name} is gone: {task.file.file_path}") from None
+        if written is None:
             return "a file has no field ids"
+        if partitioned[task.file.spec_id] - written:
+            return "a column stands in the metadata only, as the value of a partition"
     return ""
+
+
+def _is_identity(field: PartitionField) -> bool:
+    return isinstance(field.transform, IdentityTransform)
 
 
 def local_path(location: str) -> str | None:
@@ -243,10 +279,12 @@ def local_path(location: str) -> str | None:
 
 
 @lru_cache(maxsize=100_000)
-def _has_field_ids(path: str) -> bool:
+def _field_ids(path: str) -> frozenset[int] | None:
+    """Ids of a file's columns; None when a column has none."""
     # A data file never changes, so its footer is read once per process.
-    schema = pq.read_schema(path)
-    return all(f.metadata and b"PARQUET:field_id" in f.metadata for f in schema)
+    columns = pq.read_schema(path)
+    ids = [(column.metadata or {}).get(b"PARQUET:field_id", b"") for column in columns]
+    return frozenset(map(int, ids)) if all(ids) else None
 
 
 def _sql_type(field: NestedField) -> str | None:
