@@ -179,10 +179,10 @@ class SqlCheck(Check):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a contract; `type` is logical, `physical` an Iceberg type or None."""
+    """One column of a contract: a logical and an Iceberg type, None where it names none."""
 
     name: str
-    type: str
+    type: str | None
     required: bool = False
     physical: str | None = None
 

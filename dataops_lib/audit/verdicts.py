@@ -186,15 +186,18 @@ def differences(expected: Sequence[Column], actual: Sequence[Column]) -> list[st
     have = {column.name: column for column in actual}
     problems = [f"{c.name} is missing" for c in expected if c.name not in have]
     for column in expected:
-        if (found := have.get(column.name)) is None:
+        if (actually := have.get(column.name)) is None:
             continue
-        same_kind = found.type == column.type
-        if not same_kind or (column.physical and found.physical != column.physical):
-            wants = column.type if not same_kind else column.physical
-            got = found.type if not same_kind else found.physical
-            problems.append(f"{column.name} is {got}, but the contract says {wants}")
-    known = {column.name for column in expected}
-    return problems + [f"{name} is not in the contract" for name in have if name not in known]
+        if column.type and actually.type != column.type:
+            is_, promised = actually.type, column.type
+        elif column.physical and actually.physical != column.physical:
+            is_, promised = actually.physical, column.physical
+        else:
+            continue
+        problems.append(f"{column.name} is {is_}, but the contract says {promised}")
+    promised_names = {column.name for column in expected}
+    extra = [name for name in have if name not in promised_names]
+    return problems + [f"{name} is not in the contract" for name in extra]
 
 
 def misfit(checks: Sequence[Check], problems: Sequence[str], numbers: Mapping[str, Any]) -> Finding:

@@ -1,7 +1,9 @@
 """Data contracts (ODCS): read, turned into checks, compared.
 
 contract  data contracts in the Open Data Contract Standard (ODCS), version 3
+schema    what a contract may say: tables, columns, rules, service levels
 rules     quality rules of a data contract, turned into checks
+clauses   every clause with the check that runs it, or why nothing runs it
 changes   what a change of a contract breaks, and whom to tell
 """
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dataops_lib.contracts.contract import Contract, Object, Property, checks
+from dataops_lib.contracts.contract import Contract, checks
+from dataops_lib.contracts.schema import Object, Property
 from dataops_lib.finding import Finding, Status
 
 _WIDENED = {("int", "long"), ("float", "double")}

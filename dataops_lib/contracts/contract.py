@@ -5,182 +5,30 @@
     validate_contracts(old, new) -> list[Finding]    what a change breaks, and whom to tell
 
 `tests/contracts/example_contract.yaml` is a complete contract to copy. Executed are the columns of
-`schema` (logicalType, physicalType, required, unique, primaryKey, logicalTypeOptions) and `quality`
-of types library, sql and custom with engine `dataops`. `Contract.unsupported` names what is not
-executed: text, other engines, formats, nested columns. `slaProperties` are read into
-`Contract.sla`; they are measured on landings and never block a publish, because late data is not
-better unpublished.
+`schema` (logicalType, physicalType, physicalName, required, unique, primaryKey, enum,
+logicalTypeOptions) and `quality` of types library, sql and custom with engine `dataops`.
+`Contract.unsupported` names every other clause: text, other engines, formats, nested columns,
+relationships, service levels. The latter never block a publish, because late data is not better
+unpublished.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field
 
 from dataops_lib import yaml_lines
-from dataops_lib.audit import columns, unique
 from dataops_lib.audit.checks import Check, Column
-from dataops_lib.contracts.rules import Options, Part, Rule, Unsupported, column_checks, rule_check
+from dataops_lib.contracts import clauses
+from dataops_lib.contracts.rules import Unsupported
+from dataops_lib.contracts.schema import Object, Part, Sla
 from dataops_lib.errors import TeamError
-from dataops_lib.warehouse.types import _PHYSICAL
-
-Logical = Literal[
-    "string", "date", "timestamp", "time", "number", "integer", "object", "array", "boolean"
-]
-
-_UNITS = {
-    "s": 1, "second": 1, "seconds": 1, "min": 60, "minute": 60, "minutes": 60, "h": 3600,
-    "hr": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
-    "w": 604800, "week": 604800, "weeks": 604800, "y": 31536000, "yr": 31536000, "year": 31536000,
-    "years": 31536000, "month": 2592000, "months": 2592000,
-}  # fmt: skip
+from dataops_lib.yaml_lines import Located
 
 
-class _Part(BaseModel):
-    """A part of a contract file; keys that ODCS does not know are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    # Documentation: allowed everywhere, not executed.
-    id: str | None = None
-    description: Any = None
-    tags: Any = None
-    businessName: str | None = None
-    authoritativeDefinitions: Any = None
-    customProperties: list[dict[str, Any]] = []
-
-
-class Property(_Part):
-    """One column."""
-
-    name: str
-    logicalType: Logical
-    physicalType: str | None = None
-    physicalName: str | None = None
-    required: bool = False
-    unique: bool = False
-    primaryKey: bool = False
-    primaryKeyPosition: int = -1
-    logicalTypeOptions: Options = Options()
-    quality: list[Rule] = []
-    properties: list[Any] = []
-    items: Any = None
-    partitioned: bool = False
-    partitionKeyPosition: int = -1
-    classification: str | None = None
-    criticalDataElement: bool = False
-    examples: Any = None
-    transformLogic: str | None = None
-    transformDescription: str | None = None
-    transformSourceObjects: Any = None
-    encryptedName: str | None = None
-    relationships: Any = None
-
-    @property
-    def column(self) -> Column:
-        """The column as a check compares it; a required key column is required."""
-        required = self.required or self.primaryKey
-        return Column(self.name, self.logicalType, required, self.physical)
-
-    @property
-    def physical(self) -> str | None:
-        """Iceberg type of `physicalType`, None when it says none we know."""
-        text = (self.physicalType or "").strip()
-        if decimal := re.fullmatch(r"(?:decimal|numeric)\((\d+),\s*(\d+)\)", text, re.IGNORECASE):
-            return f"decimal({decimal[1]}, {decimal[2]})"
-        return _PHYSICAL.get(re.sub(r"\(.*\)", "", text).strip().upper())
-
-
-class Object(_Part):
-    """One table."""
-
-    name: str
-    logicalType: str = "object"
-    physicalType: str | None = None
-    physicalName: str | None = None
-    dataGranularityDescription: str | None = None
-    properties: Annotated[list[Property], Field(min_length=1)]
-    quality: list[Rule] = []
-    relationships: Any = None
-
-    @field_validator("properties")
-    @classmethod
-    def _names_once(cls, value: list[Property]) -> list[Property]:
-        names = [column.name for column in value]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"column {', '.join(twice)} stands twice")
-        return value
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Primary key columns in their positions."""
-        found = [column for column in self.properties if column.primaryKey]
-        return tuple(c.name for c in sorted(found, key=lambda c: c.primaryKeyPosition))
-
-
-class Sla(_Part):
-    """One service level promise."""
-
-    name: str = Field(alias="property")
-    value: Any = None
-    valueExt: Any = None
-    unit: str | None = None
-    element: str | None = None
-    driver: str | None = None
-    scheduler: str | None = None
-    schedule: str | None = None
-
-    @field_validator("schedule")
-    @classmethod
-    def _is_cron(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                CronSim(value, _SOME_DAY)
-            except CronSimError as error:
-                raise ValueError(f"not a cron schedule ({error})") from None
-        return value
-
-    @model_validator(mode="after")
-    def _fits(self) -> Sla:
-        kind = self.name.lower()
-        if kind in _DURATIONS and self.duration is None:
-            raise ValueError(f"{self.name} needs a number and a unit of time, such as 4 and h")
-        if kind == "timeofavailability" and not _CLOCK.fullmatch(str(self.value)):
-            raise ValueError("timeOfAvailability is a time with a UTC offset, such as 09:00-08:00")
-        return self
-
-    @property
-    def duration(self) -> timedelta | None:
-        """The promise as a span of time; `m` is minutes, but months for `retention`."""
-        unit = (self.unit or "").strip().lower()
-        if unit == "m":
-            unit = "months" if self.name.lower() == "retention" else "minutes"
-        if unit not in _UNITS or not isinstance(self.value, int | float):
-            return None
-        return timedelta(seconds=self.value * _UNITS[unit])
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """Columns the promise is about, as `table.column`."""
-        return tuple(part.strip() for part in (self.element or "").split(",") if part.strip())
-
-
-_SOME_DAY = datetime(2013, 1, 1, tzinfo=UTC)
-_DURATIONS = {"latency", "freshness", "frequency", "retention"}
-
-
-_DURATIONS |= {"timetodetect", "timetonotify", "timetorepair"}
-
-
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d(Z|[+-]\d\d:?\d\d)")
-
-
-class Contract(_Part):
+class Contract(Part):
     """A contract as the file says it, checked against the standard's shape."""
 
     apiVersion: Annotated[str, Field(pattern=r"^v3\.\d+\.\d+$")]
@@ -192,8 +40,8 @@ class Contract(_Part):
     domain: str | None = None
     dataProduct: str | None = None
     tenant: str | None = None
-    schema_: Annotated[list[Object], Field(alias="schema", min_length=1)]
-    slaProperties: list[Sla] = []
+    schema_: Annotated[list[Object], Field(alias="schema", default_factory=list)]
+    slaProperties: Annotated[list[Sla], Field(default_factory=list)]
     slaDefaultElement: str | None = None
     servers: Any = None
     team: Any = None
@@ -203,14 +51,19 @@ class Contract(_Part):
     contractCreatedTs: Any = None
 
     @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of all tables that the contract is about."""
+        return tuple(table.name for table in self.schema_)
+
+    @property
     def table(self) -> str:
-        """Name of the table that the contract is about, the first if there are several."""
-        return self.schema_[0].name
+        """Name of the first table; of the contract itself where it has none."""
+        return next(iter(self.tables), self.name or self.id)
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns of `table`."""
-        return tuple(column.column for column in self.schema_[0].properties)
+        return tuple(column.column for table in self.schema_[:1] for column in table.columns)
 
     @property
     def sla(self) -> tuple[Sla, ...]:
@@ -220,14 +73,19 @@ class Contract(_Part):
     @property
     def consumers(self) -> tuple[str, ...]:
         """Who is to be told of a change: the custom property `consumers`."""
-        found = [p.get("value") for p in self.customProperties if p.get("property") == "consumers"]
-        named = found[0] if found else []
+        named = self.custom("consumers") or []
         return tuple(named) if isinstance(named, list) else (str(named),)
 
     @property
+    def clauses(self) -> list[clauses.Clause]:  # type: ignore[override]  # all of the file's
+        """Every clause, with the check that runs it or why none does."""
+        return list(clauses.clauses(self.schema_, self.slaProperties))
+
+    @property
     def unsupported(self) -> tuple[str, ...]:
-        """Parts of the contract that nothing here executes, each named with the reason."""
-        return tuple(str(part) for _, part in _parts(self) if isinstance(part, Unsupported))
+        """Clauses that nothing here executes, each named with the reason."""
+        parts = (clause.part for clause in self.clauses)
+        return tuple(dict.fromkeys(str(part) for part in parts if isinstance(part, Unsupported)))
 
 
 def loads(text: str, file: str = "contract.yaml") -> Contract:
@@ -237,48 +95,49 @@ def loads(text: str, file: str = "contract.yaml") -> Contract:
     ------
     TeamError
         With every problem of the file: unknown or missing keys, wrong types, rules without an
-        operator, service levels without a unit, schedules that are no cron expressions.
+        operator, service levels without a unit, schedules that are no cron expressions. A file of
+        another standard is named as such.
     """
-    read = yaml_lines.loads(text, file)
-    contract = yaml_lines.validate(Contract, read)
+    written = yaml_lines.loads(text, file)
+    _refuse_others(written)
+    contract = yaml_lines.validate(Contract, written)
+    fix = "correct the rule; tests/contracts/example_contract.yaml shows each"
     problems = [
-        read.problem(
-            path, str(part), "correct the rule; tests/contracts/example_contract.yaml shows each"
-        )
-        for path, part in _parts(contract)
-        if isinstance(part, ValueError)
+        written.problem(clause.path, str(clause.part), fix)
+        for clause in contract.clauses
+        if isinstance(clause.part, ValueError)
     ]
     if problems:
         raise TeamError(problems)
     return contract
 
 
+def _refuse_others(written: Located) -> None:
+    """Name a file of another standard, instead of each key that it does not have."""
+    keys = written.data if isinstance(written.data, Mapping) else {}
+    if "dataContractSpecification" in keys:
+        kind = f"a Data Contract Specification {keys['dataContractSpecification']}"
+        at = "dataContractSpecification"
+    elif "dataset" in keys and "schema" not in keys:
+        kind, at = "an ODCS contract of version 2", "dataset"
+    else:
+        return
+    fix = "convert it, for example with `datacontract export --format odcs`"
+    message = f"is {kind}; contracts are read from ODCS version 3 on"
+    raise TeamError([written.problem((at,), message, fix)])
+
+
 def checks(contract: Contract, table: str | None = None) -> list[Check]:
-    """Checks of one table of the contract, its first without a name: schema, columns, rules."""
-    wanted = table or contract.table
-    index = [found.name for found in contract.schema_].index(wanted)
-    found = contract.schema_[index]
-    whole: list[Check] = [columns(*(column.column for column in found.properties))]
-    parts = [part for path, part in _parts(contract) if path[1] == index]
-    return whole + [part for part in parts if isinstance(part, Check)]
+    """Checks of one table of the contract, its first without a name: schema, columns, rules.
 
-
-def _parts(contract: Contract) -> Iterator[tuple[tuple[str | int, ...], Part]]:
-    """Every executable or unexecutable part of the contract, with its path in the file."""
-    for number, table in enumerate(contract.schema_):
-        at: tuple[str | int, ...] = ("schema", number)
-        for index, column in enumerate(table.properties):
-            place = (*at, "properties", index)
-            alone = column.unique or table.key == (column.name,)
-            required = column.column.required
-            options = column.logicalTypeOptions
-            for part in column_checks(column.name, options, required=required, unique=alone):
-                yield place, part
-            for position, rule in enumerate(column.quality):
-                yield (*place, "quality", position), rule_check(rule, column.name, table.name)
-            if column.properties or column.items:
-                yield place, Unsupported(f"{column.name}: nested columns are not checked")
-        if len(table.key) > 1:
-            yield at, unique(*table.key)
-        for position, rule in enumerate(table.quality):
-            yield (*at, "quality", position), rule_check(rule, None, table.name)
+    Raises
+    ------
+    KeyError
+        If the contract is not about `table`.
+    """
+    name = table or contract.table
+    if name not in contract.tables:
+        raise KeyError(f"the contract {contract.id} is not about {name}")
+    index = contract.tables.index(name)
+    parts = (clause.part for clause in contract.clauses if clause.path[:2] == ("schema", index))
+    return list(dict.fromkeys(part for part in parts if isinstance(part, Check)))

@@ -1,4 +1,4 @@
-"""Quality rules of a data contract, turned into checks."""
+"""Quality rules and options of a data contract, turned into checks."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from dataops_lib import audit
 from dataops_lib import sql as sql_
 from dataops_lib.audit.checks import OPERATORS, Check, Limit
+from dataops_lib.contracts.schema import Object, Options, Property, Rule, says_nothing
 from dataops_lib.sql import quoted
 
-_WARN = {"warning", "warn", "low", "info", "medium"}
 _RENAMED = {"duplicateCount": "duplicateValues", "validValues": "invalidValues"}
-
-
 _RENAMED |= {"nullCheck": "nullValues", "nullCount": "nullValues"}  # names of ODCS 3.0
-
-
 _LENGTH = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_OF_ALL = {"type", "unit", *OPERATORS}  # fields that every rule reads
 
 
 @dataclass(frozen=True)
@@ -38,192 +33,184 @@ class Unsupported:
 Part = Check | Unsupported | ValueError
 
 
-class Options(BaseModel):
-    """`logicalTypeOptions` of a column."""
+@dataclass(frozen=True)
+class Names:
+    """What a contract calls a table and its columns, and what they are called in the table."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    minimum: Any = None
-    maximum: Any = None
-    exclusiveMinimum: Any = None
-    exclusiveMaximum: Any = None
-    minLength: int | None = None
-    maxLength: int | None = None
-    pattern: str | None = None
-    format: str | None = None
-    multipleOf: Any = None
-    timezone: bool | None = None
-    defaultTimezone: str | None = None
-    minItems: int | None = None
-    maxItems: int | None = None
-    uniqueItems: bool | None = None
-    minProperties: int | None = None
-    maxProperties: int | None = None
-    required: Any = None
+    table: str
+    physical: str | None
+    columns: Mapping[str, str]
 
-
-class Rule(BaseModel):
-    """One quality rule of a column or a table."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    type: Literal["library", "sql", "text", "custom"] = "library"
-    id: str | None = None
-    name: str | None = None
-    description: Any = None
-    metric: str | None = None
-    rule: str | None = None
-    arguments: dict[str, Any] = {}
-    validValues: list[Any] | None = None
-    query: str | None = None
-    engine: str | None = None
-    implementation: Any = None
-    unit: Literal["rows", "percent"] | None = None
-    dimension: str | None = None
-    severity: str | None = None
-    method: str | None = None
-    businessImpact: str | None = None
-    schedule: str | None = None
-    scheduler: str | None = None
-    tags: Any = None
-    authoritativeDefinitions: Any = None
-    customProperties: list[dict[str, Any]] = []
-    mustBe: Any = None
-    mustNotBe: Any = None
-    mustBeGreaterThan: Any = None
-    mustBeGreaterOrEqualTo: Any = None
-    mustBeLessThan: Any = None
-    mustBeLessOrEqualTo: Any = None
-    mustBeBetween: list[Any] | None = Field(None, min_length=2, max_length=2)
-    mustNotBeBetween: list[Any] | None = Field(None, min_length=2, max_length=2)
+    @staticmethod
+    def of(table: Object) -> Names:
+        """The names of a table."""
+        columns = {column.name: column.in_table for column in table.properties}
+        return Names(table.name, table.physicalName, columns)
 
     @property
-    def limit(self) -> Limit | None:
-        """The rule's operator; None when it has none.
-
-        Raises
-        ------
-        ValueError
-            If it has more than one.
-        """
-        given = {name: value for name in OPERATORS if (value := getattr(self, name)) is not None}
-        if len(given) > 1:
-            raise ValueError(f"has {len(given)} operators ({', '.join(given)}), but one is allowed")
-        for name, value in given.items():
-            values = tuple(value) if isinstance(value, list) else (value,)
-            if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-                raise ValueError(f"{name} is {value!r}, but must be a number")
-            return Limit(name, values, self.unit or "rows")
-        return None
-
-    def options(self, default_name: str) -> dict[str, Any]:
-        """Name, severity and scope of the check."""
-        severity = "warn" if (self.severity or "").lower() in _WARN else "block"
-        scope = next(
-            (p["value"] for p in self.customProperties if p.get("property") == "scope"), ""
-        )
-        if scope not in ("", "table", "added"):
-            raise ValueError(f"scope is {scope!r}, but must be table or added")
-        named = {"name": self.name or default_name, "severity": severity}
-        return named | ({"scope": scope} if scope else {})
+    def own(self) -> tuple[str, ...]:
+        """What SQL of the contract may call the table."""
+        return tuple(name for name in (self.table, self.physical) if name)
 
 
-def column_checks(name: str, options: Options, *, required: bool, unique: bool) -> Iterator[Part]:
-    """Checks that follow from what the contract says of one column."""
-    if required:
-        yield audit.not_null(name)
-    if unique:
-        yield audit.unique(name)
-    if options.minimum is not None or options.maximum is not None:
-        yield audit.in_range(name, options.minimum, options.maximum)
-    for word, sign in (("exclusiveMinimum", "<="), ("exclusiveMaximum", ">=")):
-        bound = getattr(options, word)
-        if bound is not None and not isinstance(bound, bool):
-            says = f"have {name} {sign} {bound}"
-            sql = f"{quoted(name)} {sign} {sql_.literal(bound)}"
-            yield audit.row_check(f"{word}({name})", sql, says, name)
+def option_checks(column: Property, whole: Check) -> Iterator[tuple[str, Part]]:
+    """What each option of a column became; `whole` is the check of the table's columns."""
+    name, options = column.in_table, column.logicalTypeOptions
+    stated = {w for w in options.model_fields_set if not says_nothing(getattr(options, w))}
+    yield from _bounds(name, options)
     for word, sign in (("minLength", "<"), ("maxLength", ">")):
-        if (bound := getattr(options, word)) is not None:
-            says = f"have a {name} of length {sign} {bound}"
-            sql = f"length({quoted(name)}) {sign} {bound}"
-            yield audit.row_check(f"{word}({name})", sql, says, name)
+        if (length := getattr(options, word)) is not None:
+            says = f"have a {name} of length {sign} {length}"
+            failing = f"length({quoted(name)}) {sign} {length}"
+            yield word, audit.row_check(f"{word}({name})", failing, says, name)
     if options.pattern is not None:
-        yield audit.matches(name, options.pattern)
+        yield "pattern", audit.matches(name, options.pattern)
+    zoned = {True: "timestamptz", False: "timestamp"}
+    if options.timezone is not None and column.physical == zoned[options.timezone]:
+        stated.discard("timezone")
+        yield "timezone", whole
     executed = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength"}
-    executed |= {"maxLength", "pattern", "timezone", "defaultTimezone"}
-    for word in sorted(options.model_fields_set - executed):
-        yield Unsupported(f"{name}: logicalTypeOptions.{word} is not checked")
+    for word in sorted(stated - executed - {"maxLength", "pattern"}):
+        yield word, Unsupported(f"{name}: logicalTypeOptions.{word} is not checked")
 
 
-def rule_check(rule: Rule, column: str | None, table: str) -> Part:
-    """The check of one rule; a ValueError as a value when the rule cannot be understood."""
-    label = rule.name or rule.metric or rule.rule or rule.type
-    where = f"{column or table}: rule {label!r}"
-    if rule.type == "text":
-        return Unsupported(f"{where} is text for people")
-    if rule.type == "custom" and rule.engine != "dataops":
-        return Unsupported(f"{where} is for the engine {rule.engine}")
+def _bounds(name: str, options: Options) -> Iterator[tuple[str, Part]]:
+    """Minimum and maximum; the exclusive ones are bounds, or in ODCS 3.0 switches (true)."""
+    low, high = options.minimum, options.maximum
+    exclusive = {"exclusiveMinimum": options.exclusiveMinimum}
+    exclusive["exclusiveMaximum"] = options.exclusiveMaximum
+    switches = [word for word, value in exclusive.items() if value is True]
+    ends = ("(" if "exclusiveMinimum" in switches else "[") + (
+        ")" if "exclusiveMaximum" in switches else "]"
+    )
+    read = [w for w, bound in (("minimum", low), ("maximum", high)) if bound is not None]
     try:
-        if rule.type == "custom":
-            return _custom(rule, column)
-        return _sql(rule, column) if rule.type == "sql" else _library(rule, column)
+        if read:
+            check = audit.in_range(name, low, high, ends=ends)
+            yield from ((word, check) for word in read)
+        for word, value in exclusive.items():
+            bound = word.removeprefix("exclusive").lower()
+            if value is True and bound not in read:
+                yield word, ValueError(f"{word} is true, but there is no {bound}")
+            elif value is True:
+                yield word, check
+            elif not says_nothing(value):
+                edges = (value, None, "(]") if bound == "minimum" else (None, value, "[)")
+                label = f"{word}({name})"
+                yield word, audit.in_range(name, *edges[:2], ends=edges[2], name=label)
+    except (ValueError, TypeError) as error:
+        yield "minimum", ValueError(f"{name}: {error}")
+
+
+def rule_check(rule: Rule, column: Property | None, names: Names) -> tuple[Part, set[str]]:
+    """The check of one rule and the fields that it reads; a ValueError if it makes no sense."""
+    label = rule.name or rule.metric or rule.rule or rule.type
+    where = f"{column.in_table if column else names.table}: rule {label!r}"
+    if rule.type == "text":
+        return Unsupported(f"{where} is text for people"), set()
+    if rule.type == "custom" and rule.engine != "dataops":
+        return Unsupported(f"{where} is for the engine {rule.engine}"), set()
+    if rule.unit not in (None, "rows", "percent"):
+        return Unsupported(f"{where} counts {rule.unit}, which is neither rows nor percent"), set()
+    if rule.type == "library" and not rule.metric and _metric(rule) not in _METRICS:
+        return Unsupported(f"{where} is no rule of the library"), set()  # 3.0 left them open
+    kinds = {"library": _library, "sql": _sql, "custom": _custom}
+    try:
+        check, read = kinds[rule.type](rule, column, names)
     except (ValueError, TypeError, KeyError) as error:
-        return ValueError(f"{error.args[0] if error.args else error}")
+        return ValueError(f"{error.args[0] if error.args else error}"), set()
+    return check, read | _OF_ALL
 
 
-def _library(rule: Rule, column: str | None) -> Part:
-    metric = _RENAMED.get(rule.metric or rule.rule or "", rule.metric or rule.rule)
-    make = _METRICS.get(metric or "")
+Made = tuple[Check, set[str]]
+
+
+def _metric(rule: Rule) -> str:
+    word = rule.metric or rule.rule or ""
+    return _RENAMED.get(word, word)
+
+
+def _library(rule: Rule, column: Property | None, names: Names) -> Made:
+    metric = _metric(rule)
+    make = _METRICS.get(metric)
     if make is None:
-        known = ", ".join(_METRICS)
-        raise ValueError(f"metric is {metric!r}, but the library has {known}")
+        raise ValueError(f"metric is {metric!r}, but the library has {', '.join(_METRICS)}")
     limit = rule.limit
     if limit is None:
         if rule.rule not in ("validValues", "nullCheck"):
             raise ValueError(f"{metric} has no operator such as mustBe: 0")
         limit = Limit()
-    return make(rule, column, {"limit": limit} | rule.options(f"{metric}({column or ''})"))
+    name = column.in_table if column else ""
+    options = {"limit": limit} | rule.options(f"{metric}({name})")
+    check, read = make(rule, column, names, options)
+    return check, read | {"metric", "rule"}
 
 
-def _on(column: str | None) -> str:
+def _on(column: Property | None) -> str:
     if column is None:
         raise ValueError("stands at the table, but is about a column: move it to its property")
-    return column
+    return column.in_table
 
 
-def _nulls(rule: Rule, column: str | None, options: dict[str, Any]) -> Check:
-    return audit.not_null(_on(column), **options)
+def _nulls(rule: Rule, column: Property | None, names: Names, options: dict[str, Any]) -> Made:
+    return audit.not_null(_on(column), **options), set()
 
 
-def _missing(rule: Rule, column: str | None, options: dict[str, Any]) -> Check:
-    words = [v for v in rule.arguments.get("missingValues", []) if v is not None]
-    name = quoted(_on(column))
-    listed = ", ".join(sql_.literal(str(word)) for word in words)
-    also = f" OR CAST({name} AS VARCHAR) IN ({listed})" if words else ""
-    label = options.pop("name")
-    says = f"have no {column}"
-    return audit.row_check(label, f"{name} IS NULL{also}", says, _on(column), **options)
+def _missing(rule: Rule, column: Property | None, names: Names, options: dict[str, Any]) -> Made:
+    name, label = _on(column), options.pop("name")
+    words = [word for word in rule.arguments.get("missingValues", []) if word is not None]
+    text = f"CAST({quoted(name)} AS VARCHAR)"
+    tests = [f"{quoted(name)} IS NULL"]
+    if words:
+        listed = ", ".join(sql_.literal(_as_text(word)) for word in words)
+        tests.append(f"{text} IN ({listed})")
+    # -999 stands in a DOUBLE as -999.0: numbers are compared as numbers.
+    if numbers := [word for word in words if _is_number(word)]:
+        listed = ", ".join(sql_.literal(number) for number in numbers)
+        tests.append(f"TRY_CAST({text} AS DOUBLE) IN ({listed})")
+    check = audit.row_check(label, " OR ".join(tests), f"have no {name}", name, **options)
+    return check, {"arguments.missingValues"}
 
 
-def _invalid(rule: Rule, column: str | None, options: dict[str, Any]) -> Check:
-    if pattern := rule.arguments.get("pattern"):
-        return audit.matches(_on(column), pattern, **options)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _invalid(rule: Rule, column: Property | None, names: Names, options: dict[str, Any]) -> Made:
+    name, pattern = _on(column), rule.arguments.get("pattern")
     values = rule.arguments.get("validValues") or rule.validValues
-    if not values:
+    read = {
+        "arguments.pattern",
+        "arguments.validValues" if "validValues" in rule.arguments else "validValues",
+    }
+    if not values and not pattern:
         raise ValueError("invalidValues needs arguments.validValues or arguments.pattern")
-    return audit.accepted(_on(column), values, **options)
+    made = [audit.accepted(name, values, **options)] if values else []
+    made += [audit.matches(name, pattern, **options)] if pattern else []
+    if len(made) == 1:
+        return made[0], read
+    failing = " OR ".join(f"({check.failing})" for check in made)
+    says = f"have a {name} that is not accepted, or unlike {pattern}"
+    return audit.row_check(options.pop("name"), failing, says, name, **options), read
 
 
-def _duplicates(rule: Rule, column: str | None, options: dict[str, Any]) -> Check:
-    names = rule.arguments.get("properties") or ([column] if column else [])
-    if not names:
+def _duplicates(rule: Rule, column: Property | None, names: Names, options: dict[str, Any]) -> Made:
+    columns = rule.arguments.get("properties") or ([column.name] if column else [])
+    if not columns:
         raise ValueError("duplicateValues of a table needs arguments.properties")
-    return audit.unique(*names, **options)
+    physical = [names.columns.get(name, name) for name in columns]
+    return audit.unique(*physical, **options), {"arguments.properties"}
 
 
-def _count(rule: Rule, column: str | None, options: dict[str, Any]) -> Check:
-    return audit.rows(options.pop("limit"), **options)
+def _count(rule: Rule, column: Property | None, names: Names, options: dict[str, Any]) -> Made:
+    return audit.rows(options.pop("limit"), **options), set()
 
 
-_METRICS: dict[str, Callable[[Rule, str | None, dict[str, Any]], Check]] = {
+_METRICS: dict[str, Callable[[Rule, Property | None, Names, dict[str, Any]], Made]] = {
     "nullValues": _nulls,
     "missingValues": _missing,
     "invalidValues": _invalid,
@@ -232,39 +219,51 @@ _METRICS: dict[str, Callable[[Rule, str | None, dict[str, Any]], Check]] = {
 }
 
 
-def _sql(rule: Rule, column: str | None) -> Check:
+def _sql(rule: Rule, column: Property | None, names: Names) -> Made:
     limit = rule.limit
     if not rule.query or limit is None:
         raise ValueError("a sql rule needs a query that returns one number, and an operator")
-    query = re.sub(r"\$?\{(object|table|model)\}", "this", rule.query)
+    # A schema of the contract's server says nothing here: tables stand beside the audited one.
+    query = re.sub(r"\$?\{(schema|database|catalog)\}\.", "", rule.query)
+    query = re.sub(r"\$?\{(object|table|model)\}", "this", query)
     if column:
-        query = re.sub(r"\$?\{(property|column|field)\}", quoted(column), query)
-    return audit.sql_value(query, limit, **rule.options("sql"))
+        query = re.sub(r"\$?\{(property|column|field)\}", quoted(column.in_table), query)
+    if left := re.search(r"\$?\{\w+\}", query):
+        raise ValueError(f"the query holds {left[0]}, but knows only {{object}} and {{property}}")
+    options = rule.options("sql") | {"own_names": names.own}
+    return audit.sql_value(query, limit, **options), {"query"}
 
 
-def _custom(rule: Rule, column: str | None) -> Check:
+def _custom(rule: Rule, column: Property | None, names: Names) -> Made:
     if not isinstance(rule.implementation, Mapping) or "check" not in rule.implementation:
         raise ValueError("implementation must be a mapping with the key `check`")
-    given = dict(rule.implementation)
-    kind = given.pop("check")
+    arguments = dict(rule.implementation)
+    kind = arguments.pop("check")
     if kind not in _CUSTOM:
         raise ValueError(f"check is {kind!r}, but the engine dataops has {', '.join(_CUSTOM)}")
-    scope = {"scope": given.pop("scope")} if "scope" in given else {}
-    options = rule.options(kind if column is None else f"{kind}({column})") | scope
-    if column is not None and kind not in ("volume", "no_rows", "rows_at_least"):
-        given.setdefault("column", column)
+    name = column.in_table if column else None
+    options = rule.options(kind if name is None else f"{kind}({name})")
+    options |= {"scope": arguments.pop("scope")} if "scope" in arguments else {}
+    if (limit := rule.limit) is not None:
+        options["limit"] = limit  # a check that has none refuses it
+    if name is not None and kind not in ("volume", "no_rows", "rows_at_least"):
+        arguments.setdefault("column", name)
+    elif kind == "no_rows":
+        options["own_names"] = names.own
     try:
-        return _CUSTOM[kind](options, **given)
+        check = _CUSTOM[kind](options, **arguments)
     except TypeError:
-        raise ValueError(f"check {kind} does not take {', '.join(given) or 'nothing'}") from None
+        words = ", ".join(arguments) or "nothing"
+        raise ValueError(f"check {kind} does not take {words}") from None
+    return check, {"engine", "implementation"}
 
 
 def _volume(options: Any, weeks: int = 8, score: float = 5.0, floor: float = 0.05) -> Check:
     return audit.volume(weeks=weeks, score=score, floor=floor, **options)
 
 
-def _fresh(options: Any, column: str, within: str) -> Check:
-    return audit.fresh(column, span(within), **options)
+def _fresh(options: Any, column: str, within: str, zone: str | None = None) -> Check:
+    return audit.fresh(column, span(within), zone=zone, **options)
 
 
 def _foreign(options: Any, column: str, table: str, key: str) -> Check:

@@ -104,7 +104,8 @@ class Rehearsal:
 
     def _column(self, *, logical: str = "") -> str:
         agreed = (self.team.contracts or {})[self.leaf].columns
-        return next(c.name for c in agreed if c.required and c.type != "date" and logical in c.type)
+        required = (column for column in agreed if column.required and column.type != "date")
+        return next(column.name for column in required if logical in (column.type or ""))
 
     def _harmless(self) -> str:
         path = self._model()

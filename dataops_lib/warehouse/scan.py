@@ -25,11 +25,11 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Operation, Snapshot, ancestors_between_ids
 from pyiceberg.transforms import IdentityTransform
-from pyiceberg.types import DecimalType, NestedField
+from pyiceberg.types import NestedField
 
 from dataops_lib.errors import DataError
 from dataops_lib.sql import literal, quoted
-from dataops_lib.warehouse.types import _DUCKDB_TYPES
+from dataops_lib.warehouse.types import duckdb_type
 
 NAME_MAPPING = "schema.name-mapping.default"
 _numbers = itertools.count()
@@ -288,9 +288,7 @@ def _field_ids(path: str) -> frozenset[int] | None:
 
 
 def _sql_type(field: NestedField) -> str | None:
-    if isinstance(field.field_type, DecimalType):
-        return f"DECIMAL({field.field_type.precision}, {field.field_type.scale})"
-    return _DUCKDB_TYPES.get(str(field.field_type))
+    return duckdb_type(str(field.field_type))
 
 
 def _field(field: NestedField) -> str:

@@ -38,7 +38,12 @@ def named(found):
 def test_the_example_is_read_and_names_what_is_not_executed(example):
     assert example.table == "fct_flights"
     assert example.consumers == ("delay-dashboard", "carrier-ranking")
-    assert example.unsupported == ("fct_flights: rule 'text' is text for people",)
+    text, *levels = example.unsupported
+    assert text == "fct_flights: rule 'text' is text for people"
+    assert levels == [
+        f"slaProperties: {name} is not measured from here; promise it in slos.yaml"
+        for name in ("latency", "frequency", "retention", "timeOfAvailability")
+    ]
 
 
 def test_columns_carry_type_and_nullability(example):
