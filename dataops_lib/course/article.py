@@ -194,6 +194,11 @@ def article_example() -> str:
     return playbook.text("article_postmortem.md")
 
 
+def article_runbook() -> str:
+    """The article's runbook of daily_orders_pipeline as it stands."""
+    return playbook.text("article_runbook.md")
+
+
 def article_timeline(text: str) -> tuple[Row, ...]:
     """The five rows of the article's timeline; it names no zone, so they are read as UTC."""
     day = re.search(r"Duration: (\d{4}-\d\d-\d\d)", text)

@@ -353,3 +353,11 @@ def record(row: Mapping[str, Any], path: Path) -> Path:
     writer.writeheader()
     writer.writerows([*known, row])
     return files.write(path, out.getvalue())
+
+
+def results(folder: Path) -> pd.DataFrame:
+    """The results of a team's drills.csv, oldest first; empty without the file."""
+    path = folder / "drills.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.read_csv(path, dtype=str, keep_default_na=False)[list(COLUMNS)]

@@ -6,6 +6,8 @@ paths         the decision graph of a response: which step follows which outcome
 runbook_lint  what makes a runbook fail at 3 a.m., line by line, and how to write it instead
 coverage      which alerts a runbook answers, weighted by how often they paged
 executable    a runbook as a notebook: its prose, and a cell for each step that can be run
+headlines     runbooks in sentences and tables
+charts        a decision graph, and pages with the runbooks that answer them
 """
 
 from dataops_lib.incidents.postmortem_lint import Weakness as Weakness
