@@ -43,13 +43,16 @@ def in_a_process(words: Sequence[str], root: Path) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """What a step gave: a small table, whether it was run, and what follows from it."""
 
     frame: pd.DataFrame
     sentence: str
     edge: Edge | None  # None: the text does not decide it, people do
+
+    def __repr__(self) -> str:
+        return self.sentence
 
     def _repr_html_(self) -> str:
         table = titled(self.frame.head(20)).to_html(index=False) if len(self.frame.columns) else ""
