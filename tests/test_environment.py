@@ -303,8 +303,12 @@ def test_a_workflow_may_only_read_and_puts_nothing_typed_by_people_into_a_comman
         assert not [step for step in job["steps"] if "${{" in step.get("run", "")]
 
 
-def test_both_workflows_are_there():
-    assert [path.name for path in WORKFLOWS] == ["monthly-report.yml", "test.yml"]
+def test_all_workflows_are_there():
+    assert [path.name for path in WORKFLOWS] == [
+        "dataops-pipeline.yml",
+        "monthly-report.yml",
+        "test.yml",
+    ]
 
 
 # ---- what runs before a commit
