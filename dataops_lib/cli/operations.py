@@ -49,19 +49,19 @@ def rerun(
     from dataops_lib.cli import rerun as again
 
     try:
-        wanted = date.fromisoformat(day)
+        due_day = date.fromisoformat(day)
     except ValueError:
         raise UsageError(f"--for is {day!r}, but must be a date such as 2013-02-19") from None
     ours = teams.load(team, root=teams_dir)
-    commands = "\n".join(f"  {c}" for c in again.airflow(ours, pipeline, wanted))
+    commands = "\n".join(f"  {c}" for c in again.airflow(ours, pipeline, due_day))
     if commands:
         typer.echo(f"The same in Airflow 3:\n{commands}")
-    if reason := again.refusal(ours, pipeline, wanted, stuck=stuck):
+    if reason := again.refusal(ours, pipeline, due_day, stuck=stuck):
         raise DataError(f"refused: {reason}")
     if ours.replay is None:
         typer.echo(f"Nothing was run: the pipelines of {team} run in its own scheduler.")
         return
-    rows = again.run(ours, pipeline, wanted, stuck=stuck)
+    rows = again.run(ours, pipeline, due_day, stuck=stuck)
     for row in rows:
         typer.echo(again.sentence(row, ours.zone))
     if any(row["published_at"] is None for row in rows):
@@ -147,31 +147,31 @@ def postmortem(
         files.write(tickets, actions.tickets(listed, ours.as_of))
         typer.echo(tickets)
     observed = evidence.Observed(ours)
-    derived = {one.id: one for one in incidents.derive(observed)}
+    derived = {event.id: event for event in incidents.derive(observed)}
     if incident is None:
-        for one in derived.values():
-            typer.echo(f"{one.id}  {one.severity or '--'}  {headlines.incident(one)}")
+        for event in derived.values():
+            typer.echo(f"{event.id}  {event.severity or '--'}  {headlines.incident(event)}")
         if not derived:
             typer.echo(f"{team} has no incident on record")
         if listed is not None:
             typer.echo(writing.ledger(listed, ours.as_of).evidence)
         return
     if incident not in derived:
-        known = ", ".join(derived) or "none"
-        raise UsageError(f"team {team!r} has no incident {incident!r}; there are: {known}")
-    one = derived[incident]
-    rows = [*incidents.deploys(ours, one), *timeline.marked(mark or ())]
+        names = ", ".join(derived) or "none"
+        raise UsageError(f"team {team!r} has no incident {incident!r}; there are: {names}")
+    event = derived[incident]
+    rows = [*incidents.deploys(ours, event), *timeline.marked(mark or ())]
     if chat is not None:
         rows += timeline.chat(_text(str(chat))[1], ours.people, chat.name)
-    kept = timeline.within(rows, one)
+    kept = timeline.within(rows, event)
     if left := len(set(rows)) - len(kept):
         typer.echo(
             f"{left} rows lie more than a day before or two days after it: left out", err=True
         )
-    spent = incidents.budget_used(observed, one)
+    spent = incidents.budget_used(observed, event)
     _beside_the_old(
         ours.folder / "postmortems" / f"{incident}.md",
-        writing.draft(one, ours, budget_used=spent, more=kept),
+        writing.draft(event, ours, budget_used=spent, more=kept),
     )
 
 
@@ -248,8 +248,8 @@ def _kind(name: str, text: str) -> str:
     """A postmortem says so in its folder, name or title; anything else is a runbook."""
     title = next((line for line in text.splitlines() if line.startswith("# ")), "")
     place = Path(name).parent.name.lower() in ("postmortems", "postmortem", "incidents")
-    said = re.search(r"post[- _]?mortem|\bincident\b", f"{Path(name).name} {title}", re.I)
-    return "postmortem" if place or said else "runbook"
+    words = re.search(r"post[- _]?mortem|\bincident\b", f"{Path(name).name} {title}", re.I)
+    return "postmortem" if place or words else "runbook"
 
 
 def _lints(team: str | None, root: Path | None, texts: dict[str, str]) -> dict[str, Any]:
@@ -266,13 +266,13 @@ def _lints(team: str | None, root: Path | None, texts: dict[str, str]) -> dict[s
     from dataops_lib.runbooks import coverage
 
     ours = teams.load(team, root=root)
-    given = coverage.texts(ours.folder) | {Path(f).name: text for f, text in texts.items()}
+    books = coverage.texts(ours.folder) | {Path(f).name: text for f, text in texts.items()}
     names = tuple(person.name for person in ours.people)
     roles = tuple({person.role: None for person in ours.people})
     about = postmortem_lint.Context(names, roles)
     return {
         "runbook": lambda file, text: runbooks.lint(
-            text, coverage.context(ours, Path(file).name, given)
+            text, coverage.context(ours, Path(file).name, books)
         ),
         "postmortem": lambda file, text: postmortem_lint.lint(text, about),
     }

@@ -21,14 +21,16 @@ AFTER = timedelta(minutes=5)  # an example's clock goes on so long after all tha
 
 def due_times(team: Team, pipeline: str, day: date) -> list[datetime]:
     """UTC times of `day`, in the pipeline's zone, at which a run was due; not the future."""
-    known = {one.name: one for one in team.pipelines}
-    if pipeline not in known:
-        raise UsageError(f"team {team.name!r} has no pipeline {pipeline!r}, but {', '.join(known)}")
+    pipelines = {entry.name: entry for entry in team.pipelines}
+    if pipeline not in pipelines:
+        raise UsageError(
+            f"team {team.name!r} has no pipeline {pipeline!r}, but {', '.join(pipelines)}"
+        )
     tables = [table.name for table in team.tables if table.pipeline == pipeline]
     if not tables:
         raise UsageError(f"pipeline {pipeline!r} loads no table of team.yaml")
-    start = windows.midnight(day, known[pipeline].zone or team.zone)
-    end = windows.midnight(day + timedelta(days=1), known[pipeline].zone or team.zone)
+    start = windows.midnight(day, pipelines[pipeline].zone or team.zone)
+    end = windows.midnight(day + timedelta(days=1), pipelines[pipeline].zone or team.zone)
     return list(team.expected(tables[0], windows.Window(start, end)))
 
 
@@ -44,7 +46,7 @@ def refusal(team: Team, pipeline: str, day: date, *, stuck: bool = False) -> str
     """
     due = due_times(team, pipeline, day)
     if not due:
-        about = next(one for one in team.pipelines if one.name == pipeline)
+        about = next(attempt for attempt in team.pipelines if attempt.name == pipeline)
         return (
             f"{pipeline} is not due on {day_in_words(day)} (schedule {about.schedule}, first due "
             f"{about.first_due}, holidays left out): nobody expects rows of it"
@@ -59,10 +61,11 @@ def refusal(team: Team, pipeline: str, day: date, *, stuck: bool = False) -> str
     ours = runs[(runs["pipeline"] == pipeline) & runs["due_at"].isin(due)]
     going = ours[ours["status"] == "running"]
     if len(going) and not stuck:
-        one = going.iloc[0]
+        attempt = going.iloc[0]
         return (
-            f"run {one['run_id']} of {one['table']} began at {one['started_at']:%Y-%m-%d %H:%M}Z "
-            "and has not ended; if it is dead, say so with --stuck"
+            f"run {attempt['run_id']} of {attempt['table']} began at "
+            f"{attempt['started_at']:%Y-%m-%d %H:%M}Z and has not ended; "
+            "if it is dead, say so with --stuck"
         )
     if not missing(team, pipeline, day):
         published_at = ours["published_at"].max()
@@ -98,12 +101,12 @@ def airflow(team: Team, pipeline: str, day: date) -> list[str]:
     commands = []
     for due in due_times(team, pipeline, day):
         at = due.isoformat()
-        known = runs is not None and bool(
+        started = runs is not None and bool(
             ((runs["due_at"] == due) & (runs["pipeline"] == pipeline)).any()
         )
         commands.append(
             f"airflow tasks clear {pipeline} --start-date {at} --end-date {at} --yes"
-            if known
+            if started
             else f"airflow dags trigger {pipeline} --logical-date {at}"
         )
     return commands

@@ -26,8 +26,8 @@ def validate_contracts(old: Contract, new: Contract) -> list[Finding]:
             continue
         findings += _table_changes(new, table, after[table.name])
         findings += _check_changes(old, new, table.name)
-    known = {table.name for table in old.schema_}
-    added = [name for name in after if name not in known]
+    tables = {table.name for table in old.schema_}
+    added = [name for name in after if name not in tables]
     findings += [_change(new, name, "ok", "the table was added") for name in added]
     breaking = any(finding.status == "fail" for finding in findings)
     if breaking and old.version.split(".")[0] == new.version.split(".")[0]:
@@ -44,9 +44,9 @@ def _table_changes(contract: Contract, old: Object, new: Object) -> Iterator[Fin
             yield _change(contract, subject, "fail", "the column was removed")
             continue
         yield from _column_changes(contract, subject, column, after[column.name])
-    known = {column.name for column in old.properties}
+    columns = {column.name for column in old.properties}
     for name, column in after.items():
-        if name not in known:
+        if name not in columns:
             status: Status = "fail" if column.column.required else "ok"
             what = "a required column was added" if status == "fail" else "the column was added"
             yield _change(contract, f"{old.name}.{name}", status, what)
@@ -84,6 +84,6 @@ def _check_changes(old: Contract, new: Contract, table: str) -> Iterator[Finding
 
 
 def _change(contract: Contract, subject: str, status: Status, evidence: str) -> Finding:
-    told = ", ".join(contract.consumers) or "the consumers (the contract names none)"
-    step = "Nothing to do" if status == "ok" else f"Tell {told} before the change"
+    readers = ", ".join(contract.consumers) or "the consumers (the contract names none)"
+    step = "Nothing to do" if status == "ok" else f"Tell {readers} before the change"
     return Finding(subject, status, evidence, step)

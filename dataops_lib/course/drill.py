@@ -43,8 +43,8 @@ MILESTONES = {"opened": "acknowledged", "escalated": "escalated", "changed": "re
 def load_failures() -> Mapping[str, Any]:
     """`data/playbook/drill_failures.yaml`: what may be planted."""
     name = "drill_failures.yaml"
-    known: Mapping[str, Any] = yaml_lines.loads(playbook.text(name), name).data
-    return known
+    failures: Mapping[str, Any] = yaml_lines.loads(playbook.text(name), name).data
+    return failures
 
 
 @dataclass(repr=False)
@@ -127,10 +127,10 @@ class Drill:
             "from dataops_lib.course import drill\n\n"
             f"planted = drill.resume({str(self.root)!r})\nsession = planted.open()"
         )
-        made = runbooks.notebook(self.text, setup=setup)
+        notebook = runbooks.notebook(self.text, setup=setup)
         last = f"planted.finish(session, person={person!r}, path={str(results)!r})"
-        made.cells.append(nbformat.v4.new_code_cell(last, id="finish"))
-        return files.write(self.root / "drill.ipynb", nbformat.writes(made))
+        notebook.cells.append(nbformat.v4.new_code_cell(last, id="finish"))
+        return files.write(self.root / "drill.ipynb", nbformat.writes(notebook))
 
     def finish(self, session: Session, *, person: str, path: Path | str) -> pd.DataFrame:
         """Add the result to the team's file; the milestones, in minutes from the opening."""
@@ -188,7 +188,7 @@ def plant(
     """
     folder = folders.folder_of(team, root)
     file = teams.team.team_file(folder)
-    known = load_failures()
+    failures = load_failures()
     if file.replay is None:
         homes = {n: folders.folder_of(n, root) for n in teams.names(root)}
         examples = [n for n, home in homes.items() if teams.team.team_file(home).replay]
@@ -196,13 +196,13 @@ def plant(
             f"team {team!r} has no replay in its team.yaml, so nothing can be planted; "
             f"practise on {' or '.join(examples) or 'an example team'}"
         )
-    if failure is not None and failure not in known["failures"]:
-        choices = ", ".join(known["failures"])
+    if failure is not None and failure not in failures["failures"]:
+        choices = ", ".join(failures["failures"])
         raise UsageError(f"{failure!r} is no failure to plant; choose one of {choices}")
     chance = random.Random(seed)  # noqa: S311  a draw to practise on, no secret
-    drawn = chance.choice(sorted(known["failures"]))
+    drawn = chance.choice(sorted(failures["failures"]))
     failure = failure or drawn
-    warm_up = timedelta(days=int(known["warm_up_days"]))
+    warm_up = timedelta(days=int(failures["warm_up_days"]))
     first = file.replay.first_day + warm_up + timedelta(days=1)
     days = (file.replay.until - first).days
     day = first + timedelta(days=chance.randrange(max(days, 1)))
@@ -220,16 +220,16 @@ def plant(
     text = re.sub(r"(?m)^(\s+until:) \S+$", rf"\g<1> {day + timedelta(days=1)}", text)
     (target / "team.yaml").write_text(text, encoding="utf-8")
     planted = reader.read_faults(reader.Files(folder))
-    fault = _fault(known["failures"][failure]["fault"], target, day, planted)
+    fault = _fault(failures["failures"][failure]["fault"], target, day, planted)
     (target / "faults.yaml").write_text(f"faults:\n  - {fault}\n", encoding="utf-8")
     build = replay.build(target)
-    made = Drill(team, failure, seed, day, home, "")
-    if known["failures"][failure].get("alert"):
-        _stuck(made.team, build, day, known["failures"][failure]["alert"])
-    made.runbook = _runbook(made.team)
+    drill = Drill(team, failure, seed, day, home, "")
+    if failures["failures"][failure].get("alert"):
+        _stuck(drill.team, build, day, failures["failures"][failure]["alert"])
+    drill.runbook = _runbook(drill.team)
     if keep_in is None:
-        weakref.finalize(made, shutil.rmtree, home, ignore_errors=True)
-    return made
+        weakref.finalize(drill, shutil.rmtree, home, ignore_errors=True)
+    return drill
 
 
 def resume(folder: Path | str) -> Drill:
@@ -299,12 +299,12 @@ def _stuck(team: Team, build: Path, day: date, alert: str) -> None:
 
 def _runbook(team: Team) -> str:
     """The runbook that answers the alert which fired; else the first there is."""
-    given = coverage.texts(team.folder)
-    if not given:
+    texts = coverage.texts(team.folder)
+    if not texts:
         raise UsageError(f"team {team.name!r} has no runbook: write runbooks/*.md")
     fired = [] if team.alerts is None else list(team.alerts["name"])
-    books = {name: read(text) for name, text in given.items()}
-    return next((n for n, b in books.items() if any(map(b.response, fired))), next(iter(given)))
+    books = {name: read(text) for name, text in texts.items()}
+    return next((n for n, b in books.items() if any(map(b.response, fired))), next(iter(texts)))
 
 
 def follow(session: Session) -> str:
@@ -345,13 +345,13 @@ def milestones(log: pd.DataFrame) -> pd.DataFrame:
 
 def record(row: Mapping[str, Any], path: Path) -> Path:
     """Add a result to the team's drills.csv, or begin it."""
-    known: list[Mapping[str, Any]] = []
+    rows: list[Mapping[str, Any]] = []
     if path.is_file():
-        known += csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+        rows += csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows([*known, row])
+    writer.writerows([*rows, row])
     return files.write(path, out.getvalue())
 
 

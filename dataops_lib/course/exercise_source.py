@@ -55,20 +55,20 @@ def notebook(text: str, *, solved: bool) -> Any:
     DataError
         If a solution assigns nothing, so that there is nothing to leave open.
     """
-    made = nbformat.v4.new_notebook(cells=list(_cells(text, solved)))
-    for number, cell in enumerate(made.cells):
+    document = nbformat.v4.new_notebook(cells=list(_cells(text, solved)))
+    for number, cell in enumerate(document.cells):
         cell["id"] = f"cell-{number:02d}"
-    return made
+    return document
 
 
 def _cells(text: str, solved: bool) -> Iterator[Any]:
     end = 0
-    for found in CELL.finditer(text):
-        yield from _prose(text[end : found.start()])
-        tags = {"tags": ["parameters"]} if found[1] else {}
-        code = SOLUTION.sub(r"\1" if solved else _left_open, found[2])
+    for match in CELL.finditer(text):
+        yield from _prose(text[end : match.start()])
+        tags = {"tags": ["parameters"]} if match[1] else {}
+        code = SOLUTION.sub(r"\1" if solved else _left_open, match[2])
         yield nbformat.v4.new_code_cell(code.strip(), metadata=tags)
-        end = found.end()
+        end = match.end()
     yield from _prose(text[end:])
 
 
@@ -108,35 +108,35 @@ def prepare(
     path = folder / f"{NAME}-{team}.ipynb"
     if path.exists():
         return path
-    made = build(report_notebook.NOTEBOOKS / f"{NAME}.ipynb")
-    told = {
+    exercise_notebook = build(report_notebook.NOTEBOOKS / f"{NAME}.ipynb")
+    parameters = {
         "learner": learner,
         "team": team,
         "as_of": loaded.as_of.isoformat(),
         "folder": str(folder),
         "teams_dir": "" if base == files.HOME / "data" / "teams" else str(base),
     }
-    for cell in made.cells:
+    for cell in exercise_notebook.cells:
         if "parameters" in cell.metadata.get("tags", ()):
-            cell.source = _filled(cell.source, told)
+            cell.source = _filled(cell.source, parameters)
         cell.source = cell.source.replace("](0", "](../../notebooks/0")
-    made.metadata["kernelspec"] = {
+    exercise_notebook.metadata["kernelspec"] = {
         "name": report_notebook.KERNEL,
         "display_name": "Python 3 (ipykernel)",
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files.write(path, nbformat.writes(made) + "\n")
+        files.write(path, nbformat.writes(exercise_notebook) + "\n")
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 
 
-def _filled(source: str, told: Mapping[str, str]) -> str:
+def _filled(source: str, parameters: Mapping[str, str]) -> str:
     """The parameters cell with other values; JSON texts are Python texts."""
 
-    def line(found: re.Match[str]) -> str:
-        return f"{found[1]}: str = {json.dumps(told[found[1]])}{found[2]}"
+    def line(match: re.Match[str]) -> str:
+        return f"{match[1]}: str = {json.dumps(parameters[match[1]])}{match[2]}"
 
-    names = "|".join(told)
+    names = "|".join(parameters)
     return re.sub(rf'^({names}): str = "[^"]*"(.*)$', line, source, flags=re.MULTILINE)

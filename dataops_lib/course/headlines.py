@@ -24,11 +24,11 @@ _ID = re.compile(r"\d{15,20}")
 
 def story(scratch: Scratch, publication: Publication) -> pd.DataFrame:
     """What happened in a run, and what readers saw at each moment."""
-    seen = scratch.clocks[publication.run_id].seen
+    versions = scratch.clocks[publication.run_id].seen
     rows = []
     for at, event, detail in publication.events:
-        _, label, count = [one for one in seen if one[0] <= at][-1]
-        what = _ID.sub(lambda found: scratch.labels.get(int(found[0]), "a snapshot"), detail)
+        _, label, count = [version for version in versions if version[0] <= at][-1]
+        what = _ID.sub(lambda match: scratch.labels.get(int(match[0]), "a snapshot"), detail)
         rows.append((f"{at:%H:%M}", event, what, label, f"{count:,}"))
     names = ["time (UTC)", "event", "what happened", "readers are at", "rows readers see"]
     return titled(pd.DataFrame(rows, columns=names))
@@ -38,24 +38,26 @@ def by_day(scratch: Scratch, publications: Publications, last: int = 4) -> pd.Da
     """Rows of the last days, as readers see them and as they stand on the branch of each run."""
     table = scratch.table
     column = quoted(scratch.team.table(scratch.table_name).day_column)
-    branches = {name: one.branch for name, one in publications.items() if one.branch}
+    branches = {
+        name: publication.branch for name, publication in publications.items() if publication.branch
+    }
     frames = {}
     with duckdb.connect() as connection:
         for number, (title, ref) in enumerate({"rows readers see": "main", **branches}.items()):
             snapshot = table.metadata.refs[str(ref)].snapshot_id
             warehouse.view(connection, f"v{number}", table, snapshot_id=snapshot)
             query = f"SELECT CAST({column} AS DATE) AS day, count(*) AS n FROM v{number}"
-            found = connection.execute(f"{query} GROUP BY 1").fetchall()
+            rows = connection.execute(f"{query} GROUP BY 1").fetchall()
             title = title if ref == "main" else f"on the branch: {title}"
-            frames[title] = pd.Series(dict(found), dtype="Int64")
+            frames[title] = pd.Series(dict(rows), dtype="Int64")
     joined = pd.DataFrame(frames).sort_index().fillna(0).tail(last)
     return titled(joined.rename_axis("day").reset_index())
 
 
 def runs_of(scratch: Scratch) -> pd.DataFrame:
     """The runs that the table knows, in the order in which they were staged."""
-    found = upkeep.list_runs(scratch.name, catalog=scratch.catalog)
-    rows = [(run.run_id, run.state, run.rows) for run in found]
+    runs = upkeep.list_runs(scratch.name, catalog=scratch.catalog)
+    rows = [(run.run_id, run.state, run.rows) for run in runs]
     return titled(pd.DataFrame(rows, columns=["run", "state", "rows"]))
 
 
@@ -64,24 +66,24 @@ def overrides(scratch: Scratch) -> pd.DataFrame:
     rows = []
     for run in upkeep.list_runs(scratch.name, catalog=scratch.catalog):
         shown = upkeep.show(scratch.name, catalog=scratch.catalog, run_id=run.run_id)
-        if told := shown.override:
-            rows.append((run.run_id, told["blocked_by"], told["by"], told["reason"]))
+        if override := shown.override:
+            rows.append((run.run_id, override["blocked_by"], override["by"], override["reason"]))
     names = ["run", "overridden check", "released by", "reason"]
     return titled(pd.DataFrame(rows, columns=names))
 
 
 def leftovers(scratch: Scratch) -> pd.DataFrame:
     """Files that no snapshot reaches, by kind; they stay until somebody asks to delete them."""
-    found = upkeep.clean(scratch.name, catalog=scratch.catalog, older_than=timedelta(0))
-    kinds = pd.Series([Path(one.path).suffix.lstrip(".") for one in found], dtype=object)
+    deleted = upkeep.clean(scratch.name, catalog=scratch.catalog, older_than=timedelta(0))
+    kinds = pd.Series([Path(file.path).suffix.lstrip(".") for file in deleted], dtype=object)
     counted = kinds.value_counts().sort_index()
     frame = counted.rename_axis("kind of file").to_frame("files nothing reaches")
     return titled(frame.reset_index())
 
 
-def practised_on(asked: str, used: str, table: str, days: Sequence[date], rows: int) -> str:
+def practised_on(team: str, used: str, table: str, days: Sequence[date], rows: int) -> str:
     """Whose table the acts use, how much was copied, and which days are still to come."""
-    other = "" if asked == used else f"Team {asked} publishes no table that the acts could use. "
+    other = "" if team == used else f"Team {team} publishes no table that the acts could use. "
     kept = f"{len(days)} days, {day(days[0])} to {day(days[-1])}" if days else "no day"
     return (
         f"{other}The acts use table {table} of team {used}: {rows:,} rows are published in the "
@@ -89,11 +91,11 @@ def practised_on(asked: str, used: str, table: str, days: Sequence[date], rows: 
     )
 
 
-def real_event(asked: str, used: str, picture: Picture) -> str:
+def real_event(team: str, used: str, picture: Picture) -> str:
     """Which real event the act on true anomalies is about, and whose data holds it."""
-    other = "" if asked == used else f"Team {asked} names no real event. "
-    told = ", ".join(f"{event.text} of {day(event.day)}" for event in picture.events)
-    return f"{other}The data of team {used} holds something that really happened: {told}."
+    other = "" if team == used else f"Team {team} names no real event. "
+    events = ", ".join(f"{event.text} of {day(event.day)}" for event in picture.events)
+    return f"{other}The data of team {used} holds something that really happened: {events}."
 
 
 def anomaly(rows: pd.DataFrame, actual: pd.DataFrame, picture: Picture) -> str:
@@ -123,11 +125,11 @@ def kept_from(published: bool, readers: Sequence[str]) -> str:
 
 def runs(counts: Mapping[str, Mapping[str, int]]) -> str:
     """How many runs published, and how many an audit stopped."""
-    total = sum(sum(found.values()) for found in counts.values())
+    total = sum(sum(statuses.values()) for statuses in counts.values())
     if not total:
         return "No run history is given"
     published, blocked = (
-        sum(found.get(status, 0) for found in counts.values())
+        sum(statuses.get(status, 0) for statuses in counts.values())
         for status in ("published", "blocked")
     )
     return f"{published:,} of {total:,} runs published, the audit blocked {blocked:,}"
@@ -135,11 +137,11 @@ def runs(counts: Mapping[str, Mapping[str, int]]) -> str:
 
 def levels(counts: Mapping[str, Mapping[str, int]]) -> str:
     """How many service levels are kept, of those that could be judged."""
-    total = sum(sum(found.values()) for found in counts.values())
-    unknown = sum(found.get("unknown", 0) for found in counts.values())
+    total = sum(sum(statuses.values()) for statuses in counts.values())
+    unknown = sum(statuses.get("unknown", 0) for statuses in counts.values())
     if total == unknown:
         return "No service level can be judged yet"
-    kept = sum(found.get("ok", 0) for found in counts.values())
+    kept = sum(statuses.get("ok", 0) for statuses in counts.values())
     return f"{kept} of {total - unknown} judged service levels kept, {unknown} unknown"
 
 

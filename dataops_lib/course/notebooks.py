@@ -42,31 +42,31 @@ def contents(folder: Path | None = None) -> pd.DataFrame:
 
 def environment(lock: Path | None = None) -> list[Finding]:
     """Whether this Python, the packages and the example warehouses are in place."""
-    wanted = ".".join(map(str, PYTHON))
+    python = ".".join(map(str, PYTHON))
     has_python = sys.version_info[:2] >= PYTHON
-    found = [
+    findings = [
         Finding(
-            f"Python {wanted} or newer",
+            f"Python {python} or newer",
             "ok" if has_python else "fail",
             "yes" if has_python else f"no, this is {sys.version.split()[0]}",
-            "Nothing to do" if has_python else f"Install Python {wanted}, then run make again",
+            "Nothing to do" if has_python else f"Install Python {python}, then run make again",
         )
     ]
     path = lock or files.HOME / "requirements.lock"
     locked = dict(re.findall(r"^([\w.-]+)==(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))
-    found += [_package(name, locked[name]) for name in diagnosis.PACKAGES if name in locked]
-    return found + [_warehouse(name) for name in teams.names(files.HOME / "data" / "teams")]
+    findings += [_package(name, locked[name]) for name in diagnosis.PACKAGES if name in locked]
+    return findings + [_warehouse(name) for name in teams.names(files.HOME / "data" / "teams")]
 
 
-def _package(name: str, wanted: str) -> Finding:
+def _package(name: str, version_locked: str) -> Finding:
     try:
         installed = version(name)
     except PackageNotFoundError:
         return Finding(name, "fail", "not installed", "Run make again")
-    if installed == wanted:
+    if installed == version_locked:
         return Finding(name, "ok", "the version that was tested", "Nothing to do")
     step = "Run make again, if results differ from those shown here"
-    return Finding(name, "warn", f"{installed}, tested with {wanted}", step)
+    return Finding(name, "warn", f"{installed}, tested with {version_locked}", step)
 
 
 def _warehouse(name: str) -> Finding:
@@ -79,7 +79,7 @@ def _warehouse(name: str) -> Finding:
 
 def table(findings: Iterable[Finding]) -> pd.DataFrame:
     """Findings as a small table: what was looked at, how it stands, what to do."""
-    rows = [(one.subject, one.evidence, one.next_step) for one in findings]
+    rows = [(finding.subject, finding.evidence, finding.next_step) for finding in findings]
     return titled(pd.DataFrame(rows, columns=["what", "state", "next step"]))
 
 
@@ -116,12 +116,12 @@ def paths(names: Sequence[str] | None = None) -> list[Path]:
         *exercises,
         *map(exercise_source.solved_path, exercises),
     }
-    found = {path.stem: path for path in sorted(stored)}
-    unknown = [name for name in names or () if name not in found]
+    by_name = {path.stem: path for path in sorted(stored)}
+    unknown = [name for name in names or () if name not in by_name]
     if unknown:
-        known = ", ".join(found)
+        known = ", ".join(by_name)
         raise UsageError(f"there is no notebook {', '.join(unknown)}; there are: {known}")
-    return [found[name] for name in names or found]
+    return [by_name[name] for name in names or by_name]
 
 
 def save(names: Sequence[str] | None = None) -> list[Path]:

@@ -56,14 +56,14 @@ def targets(start: Decimal | str | None = None, values: Iterable[str] = TARGETS)
     ('90%', '95%', '98%', '99%', '99.5%', '99.7%', '99.9%')
     """
     ratio = as_target(start if start is not None else "99%")
-    known = {as_target(value): value for value in values}
-    known.setdefault(ratio, f"{(ratio * 100).normalize():f}%")
-    return Slider("target", tuple(known[one] for one in sorted(known)), known[ratio])
+    by_ratio = {as_target(value): value for value in values}
+    by_ratio.setdefault(ratio, f"{(ratio * 100).normalize():f}%")
+    return Slider("target", tuple(by_ratio[target] for target in sorted(by_ratio)), by_ratio[ratio])
 
 
-def is_interactive(asked: bool = False) -> bool:
+def is_interactive(requested: bool = False) -> bool:
     """Whether sliders are wanted: by the notebook's parameter, or by DATAOPS_INTERACTIVE=1."""
-    return asked or os.environ.get(SWITCH) == "1"
+    return requested or os.environ.get(SWITCH) == "1"
 
 
 def explore(view: Callable[..., Axes], *, interactive: bool = False, **sliders: Slider) -> None:
@@ -86,18 +86,18 @@ def controls(view: Callable[..., Axes], **sliders: Slider) -> Any:
     """The sliders and what they draw, as one widget: a picture and its words."""
     import ipywidgets
 
-    made = {name: _control(slider) for name, slider in sliders.items()}
+    widgets = {name: _control(slider) for name, slider in sliders.items()}
     out = ipywidgets.Output()
 
     def redraw(_: Any = None) -> None:
         with out:
             out.clear_output(wait=True)
-            print(_show(view, {name: control.value for name, control in made.items()}))
+            print(_show(view, {name: control.value for name, control in widgets.items()}))
 
-    for control in made.values():
+    for control in widgets.values():
         control.observe(redraw, names="value")
     redraw()
-    return ipywidgets.VBox([*made.values(), out]).add_class("dataops-explorer")
+    return ipywidgets.VBox([*widgets.values(), out]).add_class("dataops-explorer")
 
 
 def _control(slider: Slider) -> Any:

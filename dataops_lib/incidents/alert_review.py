@@ -74,13 +74,13 @@ def ledger(alerts: pd.DataFrame, zone: str, incidents: Sequence[Incident] = ()) 
 
     An alert that came before a P1 is never removed, whatever its share.
     """
-    worst = [one for one in incidents if one.severity == "P1"]
+    worst = [incident for incident in incidents if incident.severity == "P1"]
     rows = []
     for name, fired in alerts.groupby("name", sort=True):
         moments = [at.to_pydatetime() for at in fired["alerted_at"]]
         acted, not_acted = ((fired["action_taken"] == word).sum() for word in ("yes", "no"))
-        known = int(acted + not_acted)
-        low, high = budget.interval(int(acted), known)
+        answered = int(acted + not_acted)
+        low, high = budget.interval(int(acted), answered)
         tables = set(fired["table"])
         row = {
             "name": name,
@@ -89,11 +89,11 @@ def ledger(alerts: pd.DataFrame, zone: str, incidents: Sequence[Incident] = ()) 
             "pages": int((fired["urgency"] == "page").sum()),
             "acted": int(acted),
             "not_acted": int(not_acted),
-            "unknown": len(fired) - known,
-            "share": int(acted) / known if known else None,
+            "unknown": len(fired) - answered,
+            "share": int(acted) / answered if answered else None,
             "low": low,
             "high": high,
-            "before_p1": sum(_came_before(one, tables, moments) for one in worst),
+            "before_p1": sum(_came_before(incident, tables, moments) for incident in worst),
         }
         rows.append(row | dict(zip(("proposal", "why"), _proposal(row), strict=True)))
     names = ["name", "fired", "at_night", "pages", "acted", "not_acted", "unknown", "share", "low",
@@ -102,22 +102,22 @@ def ledger(alerts: pd.DataFrame, zone: str, incidents: Sequence[Incident] = ()) 
     return table.sort_values(["fired", "name"], ascending=[False, True]).set_index("name")
 
 
-def _came_before(one: Incident, tables: Iterable[str], moments: Iterable[datetime]) -> bool:
+def _came_before(incident: Incident, tables: Iterable[str], moments: Iterable[datetime]) -> bool:
     """Whether an alert about a table of the incident came in the day before it ended."""
-    end = one.resolved_at or one.until
-    return bool(set(one.tables) & set(tables)) and any(
-        one.due_at - rules().first_sign <= at <= end for at in moments
+    end = incident.resolved_at or incident.until
+    return bool(set(incident.tables) & set(tables)) and any(
+        incident.due_at - rules().first_sign <= at <= end for at in moments
     )
 
 
 def _proposal(row: Mapping[str, Any]) -> tuple[str, str]:
-    asked = rules()
+    limits = rules()
     if row["before_p1"]:
-        return "keep", asked.never_remove
+        return "keep", limits.never_remove
     if row["share"] is None:
         return "unknown", "nobody recorded whether somebody acted"
-    if row["fired"] < asked.fired_at_least or row["high"] >= asked.acted_share:
-        sure = row["low"] >= asked.acted_share
+    if row["fired"] < limits.fired_at_least or row["high"] >= limits.acted_share:
+        sure = row["low"] >= limits.acted_share
         return "keep", "people act on it" if sure else "too few to judge"
     if row["pages"]:
         return "downgrade", "fewer than half are acted on: a ticket, and the log stays"
@@ -132,22 +132,22 @@ def bursts(alerts: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         started_at, ended_at, alerts (count), names, cause; oldest first.
     """
-    asked = rules()
+    limits = rules()
     groups: list[dict[str, Any]] = []
     for row in alerts.sort_values("alerted_at").to_dict("records"):
         at, due = row["alerted_at"], row["due_at"]
         cause = row["cause"] if isinstance(row["cause"], str) else None
         for group in groups[::-1]:
             same_load = pd.notna(due) and due == group["due_at"]
-            near = at - group["ended_at"] <= asked.one_burst
+            near = at - group["ended_at"] <= limits.one_burst
             same = group["cause"] == cause if cause or group["cause"] else same_load or near
-            if same and at - group["ended_at"] <= asked.first_sign:
+            if same and at - group["ended_at"] <= limits.first_sign:
                 group |= {"ended_at": at, "alerts": group["alerts"] + 1}
                 group["names"] = f"{group['names']}, {row['name']}"
                 break
         else:
-            one = {"started_at": at, "ended_at": at, "alerts": 1, "names": row["name"]}
-            groups.append(one | {"cause": cause, "due_at": due})
+            burst = {"started_at": at, "ended_at": at, "alerts": 1, "names": row["name"]}
+            groups.append(burst | {"cause": cause, "due_at": due})
     names = ["started_at", "ended_at", "alerts", "names", "cause"]
     return pd.DataFrame(groups, columns=names)
 

@@ -56,11 +56,11 @@ class Flow(Frozen):
         UsageError
             If there is none; the known ones are named.
         """
-        for one in self.states:
-            if one.name == name:
-                return one
-        known = ", ".join(one.name for one in self.states)
-        raise UsageError(f"there is no state {name!r} of an incident; there are: {known}")
+        for state in self.states:
+            if state.name == name:
+                return state
+        names = ", ".join(state.name for state in self.states)
+        raise UsageError(f"there is no state {name!r} of an incident; there are: {names}")
 
     def step(self, state: str, to: str) -> str:
         """The state `to`, if it may follow `state`.
@@ -102,7 +102,7 @@ def changes(incident: Incident, reviewed_at: datetime | None = None) -> list[tup
     last = [d.published_at for d in incident.disturbances]
     complete = None if None in last else max(at for at in last if at is not None)
     blocked = [sign.at for sign in incident.signs if sign.by == "audit"]
-    known = [
+    moments = [
         (incident.detected_at, "detected"),
         (min(blocked, default=None), "contained"),
         (incident.acknowledged_at, "acknowledged"),
@@ -111,8 +111,8 @@ def changes(incident: Incident, reviewed_at: datetime | None = None) -> list[tup
         (reviewed_at, "reviewed"),
     ]
     order = [state.name for state in load().states]
-    told = [(at, name) for at, name in known if at is not None]
-    return sorted(told, key=lambda change: (change[0], order.index(change[1])))
+    ordered = [(at, name) for at, name in moments if at is not None]
+    return sorted(ordered, key=lambda change: (change[0], order.index(change[1])))
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def words(incident: Incident, zone: str) -> list[Word]:
 
     Written from records alone: what they do not show is said to be not known.
     """
-    flow, told = load(), []
+    flow, messages = load(), []
     for at, name in changes(incident):
         state = flow.state(name)
         late = [d for d in incident.disturbances if d.due_at <= at]
@@ -150,8 +150,8 @@ def words(incident: Incident, zone: str) -> list[Word]:
             text += f" Next word by {again.astimezone(ZoneInfo(zone)):%H:%M} ({zone})."
         elif not over:
             text += " Until when is not known; we write when it changes."
-        told.append(Word(at, name, text, again))
-    return told
+        messages.append(Word(at, name, text, again))
+    return messages
 
 
 def due_list(
@@ -174,37 +174,39 @@ def due_list(
     """
     return [
         finding
-        for one in incidents
-        if one.severity is not None and one.detected_at is not None and one.detected_at <= now
-        for finding in _due(one, now, hours, reviews)
+        for incident in incidents
+        if incident.severity is not None
+        and incident.detected_at is not None
+        and incident.detected_at <= now
+        for finding in _due(incident, now, hours, reviews)
     ]
 
 
 def _due(
-    one: Incident, now: datetime, hours: ServiceHours, reviews: Mapping[str, datetime] | None
+    incident: Incident, now: datetime, hours: ServiceHours, reviews: Mapping[str, datetime] | None
 ) -> Iterator[Finding]:
-    flow, table, level = load(), _severities(), str(one.severity)
-    assert one.detected_at is not None  # `due_list` leaves out what nobody noticed
-    answer = severity.respond_by(level, one.detected_at, hours, table)  # type: ignore[arg-type]
-    done = one.acknowledged_at or one.resolved_at
-    recorded = one.acknowledged_at is not None or one.resolved_at is None
-    yield _judged(f"{one.id}: answer, {level}", answer, done, now, hours, recorded)
+    flow, table, level = load(), _severities(), str(incident.severity)
+    assert incident.detected_at is not None  # `due_list` leaves out what nobody noticed
+    answer = severity.respond_by(level, incident.detected_at, hours, table)  # type: ignore[arg-type]
+    done = incident.acknowledged_at or incident.resolved_at
+    recorded = incident.acknowledged_at is not None or incident.resolved_at is None
+    yield _judged(f"{incident.id}: answer, {level}", answer, done, now, hours, recorded)
     if level != "P1":
         return
-    if one.resolved_at is None:
-        passed = max(now - one.detected_at, timedelta(0))
+    if incident.resolved_at is None:
+        passed = max(now - incident.detected_at, timedelta(0))
         every = flow.clocks["update"].within
         yield Finding(
-            f"{one.id}: word to consumers",
+            f"{incident.id}: word to consumers",
             "warn",
             f"every {span(every)}, the {passed // every + 1}. is due at "
-            f"{_local(one.detected_at + (passed // every + 1) * every, hours)}",
+            f"{_local(incident.detected_at + (passed // every + 1) * every, hours)}",
             "Tell them which days are bad and when you write again",
         )
     else:
-        by = one.resolved_at + flow.clocks["review"].within
-        written = (reviews or {}).get(one.id)
-        yield _judged(f"{one.id}: review", by, written, now, hours, reviews is not None)
+        by = incident.resolved_at + flow.clocks["review"].within
+        written = (reviews or {}).get(incident.id)
+        yield _judged(f"{incident.id}: review", by, written, now, hours, reviews is not None)
 
 
 def _judged(
@@ -220,19 +222,19 @@ def _judged(
     weekend = "" if there.weekday() < 5 else ", on a weekend: write it before"
     status: Status
     if not recorded:
-        status, said, step = "unknown", "no record of it", "Record when it was done"
+        status, evidence, step = "unknown", "no record of it", "Record when it was done"
     elif done is not None and done <= now:
         late = done - by
         status = "ok" if late <= timedelta(0) else "warn"
-        said = "done in time" if status == "ok" else f"done {span(late)} late"
+        evidence = "done in time" if status == "ok" else f"done {span(late)} late"
         step = "Nothing to do" if status == "ok" else "Ask what held it up"
         weekend = ""
     elif by <= now:
-        status, said, step = "fail", f"overdue by {span(now - by)}", "Name somebody who does it"
+        status, evidence, step = "fail", f"overdue by {span(now - by)}", "Name somebody who does it"
     else:
-        status, said, step = "ok", f"{span(by - now)} left", "Nothing to do yet"
+        status, evidence, step = "ok", f"{span(by - now)} left", "Nothing to do yet"
     numbers = {"due_at": by.isoformat(), "done_at": done.isoformat() if done else None}
-    return Finding(subject, status, f"due {_local(by, hours)}{weekend}: {said}", step, numbers)
+    return Finding(subject, status, f"due {_local(by, hours)}{weekend}: {evidence}", step, numbers)
 
 
 def _local(moment: datetime, hours: ServiceHours) -> str:

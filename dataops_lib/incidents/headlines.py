@@ -26,10 +26,10 @@ def milestones(rows: Iterable[Row]) -> pd.DataFrame:
     return titled(pd.DataFrame(order, columns=["milestone", "after detection"]))
 
 
-def incidents(found: Iterable[Incident], zone: str) -> pd.DataFrame:
+def incidents(events: Iterable[Incident], zone: str) -> pd.DataFrame:
     """Incidents as a table, oldest first; times are local."""
     rows = []
-    for one in found:
+    for one in events:
         due = pd.Timestamp(one.due_at).tz_convert(zone)
         lasted = (one.resolved_at or one.until) - one.due_at
         waited = span(lasted)
@@ -47,25 +47,26 @@ def incidents(found: Iterable[Incident], zone: str) -> pd.DataFrame:
     return titled(pd.DataFrame(rows, columns=names))
 
 
-def worst(found: Iterable[Incident]) -> Incident:
+def worst(incidents: Iterable[Incident]) -> Incident:
     """The one to write about: the highest severity, blocked before others, then the longest."""
     return min(
-        found,
-        key=lambda one: (
-            one.severity or "P9",
-            one.kind != "blocked",
-            one.due_at - (one.resolved_at or one.until),
+        incidents,
+        key=lambda incident: (
+            incident.severity or "P9",
+            incident.kind != "blocked",
+            incident.due_at - (incident.resolved_at or incident.until),
         ),
     )
 
 
-def before(incident: Incident, found: Iterable[Incident]) -> list[Incident]:
+def before(incident: Incident, incidents: Iterable[Incident]) -> list[Incident]:
     """Earlier incidents that the same check stopped."""
     checks = {finding.subject for finding in incident.findings}
     return [
-        one
-        for one in found
-        if one.due_at < incident.due_at and checks & {finding.subject for finding in one.findings}
+        earlier
+        for earlier in incidents
+        if earlier.due_at < incident.due_at
+        and checks & {finding.subject for finding in earlier.findings}
     ]
 
 
@@ -75,9 +76,9 @@ def problems(
     """What the lint finds in `text`, with the line it is about; only `rules` if any are given."""
     lines = text.splitlines()
     rows = [
-        (one.rule, _shortened(lines[one.line - 1]), one.message, one.fix)
-        for one in postmortem_lint.lint(text, context)
-        if not rules or one.rule in rules
+        (weakness.rule, _shortened(lines[weakness.line - 1]), weakness.message, weakness.fix)
+        for weakness in postmortem_lint.lint(text, context)
+        if not rules or weakness.rule in rules
     ]
     names = ["rule", "the text says", "what is wrong", "how to write it"]
     return titled(pd.DataFrame(rows, columns=names))
@@ -101,9 +102,9 @@ def unwritten(text: str) -> Mapping[str, int]:
         here = line.removeprefix("## ") if line.startswith("## ") else here
         sections[number] = here
     counted: dict[str, int] = {}
-    for one in postmortem_lint.lint(text):
-        if one.rule == "PM16":
-            counted[sections[one.line]] = counted.get(sections[one.line], 0) + 1
+    for weakness in postmortem_lint.lint(text):
+        if weakness.rule == "PM16":
+            counted[sections[weakness.line]] = counted.get(sections[weakness.line], 0) + 1
     return counted
 
 
@@ -117,42 +118,44 @@ def escalation(repaired: timedelta, limit: timedelta) -> str:
     )
 
 
-def incident(one: Incident) -> str:
+def incident(event: Incident) -> str:
     """How long readers waited, and who found it when."""
-    waited = span((one.resolved_at or one.until) - one.due_at)
-    end = "" if one.resolved_at else " and wait still"
-    if one.detected_at is None:
+    waited = span((event.resolved_at or event.until) - event.due_at)
+    end = "" if event.resolved_at else " and wait still"
+    if event.detected_at is None:
         return f"Readers waited {waited}{end}; nobody has noticed"
-    late = max(one.detected_at - one.started_at, timedelta(0))
+    late = max(event.detected_at - event.started_at, timedelta(0))
     who = {"audit": "the audit", "alert": "an alert", "consumer": "a consumer"}[
-        str(one.detected_by)
+        str(event.detected_by)
     ]
     return f"Readers waited {waited}{end}; found by {who} after {span(late)}"
 
 
-def chosen(asked: str, used: str, one: Incident, zone: str) -> str:
+def chosen(team: str, used: str, event: Incident, zone: str) -> str:
     """Whose incident is written about, and which."""
-    other = "" if asked == used else f"Team {asked} has no incident on record. "
-    when = one.due_at.astimezone(ZoneInfo(zone))
-    tables = ", ".join(one.tables)
-    planted = f" Planted for practice: {one.planted}." if one.planted else ""
+    other = "" if team == used else f"Team {team} has no incident on record. "
+    when = event.due_at.astimezone(ZoneInfo(zone))
+    tables = ", ".join(event.tables)
+    planted = f" Planted for practice: {event.planted}." if event.planted else ""
     return (
         f"{other}Incident of team {used}, due {day(when)} at {when:%H:%M}: {tables}. "
-        f"{incident(one)}.{planted}"
+        f"{incident(event)}.{planted}"
     )
 
 
 def to_write(places: Mapping[str, int]) -> str:
     """How much of a draft waits for people, by section."""
-    said = ", ".join(f"{count} in {section}" for section, count in places.items())
-    return f"{sum(places.values())} places wait for people: {said}." if places else "Nothing waits."
+    parts = ", ".join(f"{count} in {section}" for section, count in places.items())
+    return (
+        f"{sum(places.values())} places wait for people: {parts}." if places else "Nothing waits."
+    )
 
 
 def came_before(earlier: Sequence[Incident]) -> str:
     """Whether the same check has stopped this before."""
     if not earlier:
         return "No earlier incident was stopped by the same check."
-    days = ", ".join(day(one.due_at) for one in earlier)
+    days = ", ".join(day(incident.due_at) for incident in earlier)
     return f"Stopped by the same check before: {len(earlier)} ({days}). Read that review first."
 
 

@@ -23,10 +23,10 @@ def check(rota: Rota, policy: RotationPolicy) -> list[Finding]:
     if not rota.shifts and not rota.unfilled:
         return [Finding("rota", "unknown", "no rota is known", "Write rota.csv or generate one")]
     counted = tally(rota, policy)
-    found = [_uncovered(rota, policy), _double_booked(rota), _rest(rota, policy)]
+    findings = [_uncovered(rota, policy), _double_booked(rota), _rest(rota, policy)]
     shares = {name: row["share_on_call"] for name, row in counted.items()}
     worst = max(shares, key=lambda name: shares[name], default="")
-    found.append(
+    findings.append(
         _judged(
             "share_on_call",
             shares.get(worst, 0.0),
@@ -39,10 +39,10 @@ def check(rota: Rota, policy: RotationPolicy) -> list[Finding]:
         values = {name: counted[name][f"{what}s"] for name in there}
         most, least = max(values.values(), default=0), min(values.values(), default=0)
         ends = [f"{_names(values, end)} {round(end, 2):g}" for end in (most, least)]
-        said = "all alike" if most - least < 1e-9 else ", ".join(ends)
+        evidence = "all alike" if most - least < 1e-9 else ", ".join(ends)
         step = "Swap a shift, or generate the rota with its history"
-        found.append(_judged(f"{what}_difference", most - least, said, step))
-    return found
+        findings.append(_judged(f"{what}_difference", most - least, evidence, step))
+    return findings
 
 
 def tally(rota: Rota, policy: RotationPolicy) -> dict[str, dict[str, float]]:
@@ -110,10 +110,10 @@ def _comparable(rota: Rota, counted: Mapping[str, object]) -> list[str]:
 
 
 def _names(values: Mapping[str, float], value: float) -> str:
-    return ", ".join(name for name, one in values.items() if one == value)
+    return ", ".join(name for name, count in values.items() if count == value)
 
 
-def _judged(name: str, value: float, said: str, step: str) -> Finding:
+def _judged(name: str, value: float, evidence: str, step: str) -> Finding:
     """A figure beside its limit, a hair above it is still within."""
     limit = rules.load().limit(name)
     holds = value <= limit.limit + 1e-9
@@ -123,7 +123,7 @@ def _judged(name: str, value: float, said: str, step: str) -> Finding:
     return Finding(
         limit.words,
         status,
-        f"{shown}: {said}" if said else shown,
+        f"{shown}: {evidence}" if evidence else shown,
         "Nothing to do" if holds else step,
         {name: value, "limit": limit.limit, "source": limit.source},
     )
@@ -143,31 +143,37 @@ def _uncovered(rota: Rota, policy: RotationPolicy) -> Finding:
     layers = [layer for layer in policy.layers if layer != "domain expert"]
     gaps = [(layer, gap) for layer in layers for gap in uncovered(rota, layer)]
     hours = sum((gap.duration for _, gap in gaps), NO_TIME) / timedelta(hours=1)
-    said = [
-        next((str(one) for one in rota.unfilled if one.role == layer and one.starts_at in gap),
+    reasons = [
+        next((str(s) for s in rota.unfilled if s.role == layer and s.starts_at in gap),
              f"{layer} from {gap.start:%Y-%m-%d %H:%M} UTC")
         for layer, gap in gaps[:3]
     ]  # fmt: skip
     more = f", and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-    return _judged("uncovered_hours", hours, "; ".join(said) + more, "Ask who can take these hours")
+    return _judged(
+        "uncovered_hours", hours, "; ".join(reasons) + more, "Ask who can take these hours"
+    )
 
 
 def _overlaps(shifts: Iterable[Shift]) -> Iterator[tuple[Shift, Shift, timedelta]]:
     """Pairs of shifts of one person that overlap, and for how long."""
     held = sorted(shifts, key=lambda s: s.starts_at)
-    for number, one in enumerate(held):
+    for number, shift in enumerate(held):
         for other in held[number + 1 :]:
-            if other.starts_at >= one.ends_at:
+            if other.starts_at >= shift.ends_at:
                 break
-            if one.person == other.person:
-                yield one, other, one.window.overlap(other.window)
+            if shift.person == other.person:
+                yield shift, other, shift.window.overlap(other.window)
 
 
 def _double_booked(rota: Rota) -> Finding:
     pairs = list(_overlaps(s for s in rota.final if s.role != "shadow"))
     hours = sum((length for _, _, length in pairs), NO_TIME) / timedelta(hours=1)
-    said = [f"{a.person} is {a.role} and {b.role} on {b.starts_at:%Y-%m-%d}" for a, b, _ in pairs]
-    return _judged("double_booked_hours", hours, "; ".join(said[:3]), "Hand over one of the two")
+    pairs_text = [
+        f"{a.person} is {a.role} and {b.role} on {b.starts_at:%Y-%m-%d}" for a, b, _ in pairs
+    ]
+    return _judged(
+        "double_booked_hours", hours, "; ".join(pairs_text[:3]), "Hand over one of the two"
+    )
 
 
 def _rest(rota: Rota, policy: RotationPolicy) -> Finding:

@@ -45,8 +45,8 @@ class Spell:
     @cached_property
     def attempts(self) -> list[bool]:
         """For each run that was due, whether it published at the first scheduled attempt."""
-        known = self.place.first_attempts[self.table]
-        return [good for due, good in known if due in self.window]
+        attempts = self.place.first_attempts[self.table]
+        return [good for due, good in attempts if due in self.window]
 
     @property
     def total(self) -> int:
@@ -105,8 +105,8 @@ class Spell:
 
     @cached_property
     def _recorded(self) -> list[tuple[datetime, bool]]:
-        known = self.place.attempts[self.table]
-        return [(due, good) for due, good in known if due in self.window]
+        rows = self.place.attempts[self.table]
+        return [(due, good) for due, good in rows if due in self.window]
 
     @property
     def _last_day(self) -> list[datetime]:
@@ -160,7 +160,7 @@ class Spell:
         rules = _rules()
         judged = budget_policy.decide(self.left / self.allowed, rules)
         right, in_runs = self.state, budget_policy.decide(self.left, rules).numbers["state"]
-        others = AnyOf(one.name for one in rules.states if one.name not in (right, in_runs))
+        others = AnyOf(state.name for state in rules.states if state.name not in (right, in_runs))
         wrong = {"runs for share": in_runs} if in_runs != right else {}
         action = judged.next_step[0].lower() + judged.next_step[1:]
         return WORD, right, wrong | {"another state": others}, {"action": action}
@@ -175,16 +175,16 @@ def draw(place: Place) -> dict[str, Drawn]:
         If nothing is due, no run is known, or none of them failed.
     """
     place.runs  # noqa: B018  raises without a history
-    states = [one.name for one in _rules().states]
-    wanted = place.shuffled("state", states)[0]  # else nearly every budget drawn is overspent
+    states = [state.name for state in _rules().states]
+    target_state = place.shuffled("state", states)[0]  # else nearly every budget drawn is overspent
     best: tuple[int, dict[str, Drawn]] = (0, {})
     for spell in place.shuffled("budget", _spells(place)):
-        fits = (spell.bad > 0) * (1 + 2 * (spell.state == wanted))
+        fits = (spell.bad > 0) * (1 + 2 * (spell.state == target_state))
         if fits <= best[0]:
             continue
         found = spell.draws()
         fits += all(drawn.is_clear for drawn in found.values())
-        best = max(best, (fits, found), key=lambda one: one[0])
+        best = max(best, (fits, found), key=lambda state: state[0])
         if fits == FITS_BEST:
             break
     if not best[1]:

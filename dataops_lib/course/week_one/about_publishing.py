@@ -38,7 +38,7 @@ class Practice:
     def copy(self) -> Scratch:
         """The private copy of the team's first table; NoInput when it is too short."""
         name = self.place.tables[0]
-        days = [found.date() for found in series.volume(self.place.observed, name)["day"]]  # type: ignore[index]
+        days = [moment.date() for moment in series.volume(self.place.observed, name)["day"]]  # type: ignore[index]
         if not (self.place.team.contracts or {}).get(name):
             raise NoInput(f"needs a contract of {name}: contracts/{name}.yaml")
         if len(days) <= sandbox.ACTS + 7:
@@ -54,10 +54,10 @@ class Practice:
     def faulty(self, act: int, *, staged: bool = False) -> tuple[str, pa.Table]:
         """What is wrong with the rows of a day, and these rows; drawn by the learner's name."""
         day = self.day(act)
-        found = audit_faults.spoil(self.copy.days[day], self.copy.checks(day))
-        faults = [fault for fault in found if not (staged and STAGED in fault)]
+        spoilt = audit_faults.spoil(self.copy.days[day], self.copy.checks(day))
+        faults = [fault for fault in spoilt if not (staged and STAGED in fault)]
         fault = self.place.shuffled(f"fault {act}", faults)[0]
-        return fault, found[fault]
+        return fault, spoilt[fault]
 
     @cached_property
     def blocked(self) -> Publication:
@@ -69,17 +69,17 @@ class Practice:
 
     def which_check(self) -> Drawn:
         """The checks that stopped this morning's run."""
-        blocking = [one.subject for one in self.blocked.blocked_by]
-        warned = [one.subject for one in self.blocked.findings if one.status == "warn"]
-        passed = [one.subject for one in self.blocked.findings if one.status == "ok"]
+        blocking = [finding.subject for finding in self.blocked.blocked_by]
+        warned = [finding.subject for finding in self.blocked.findings if finding.status == "warn"]
+        passed = [finding.subject for finding in self.blocked.findings if finding.status == "ok"]
         wrong = {
             "warnings for blocks": AnyOf([[*blocking, *warned], warned]) if warned else AnyOf(),
-            "checks that passed": AnyOf([*([one] for one in passed), [*blocking, *passed]]),
+            "checks that passed": AnyOf([*([finding] for finding in passed), [*blocking, *passed]]),
         }
         values = {
             "day_said": said(self.day(MORNING)),
-            "evidence": "; ".join(one.evidence for one in self.blocked.blocked_by),
-            "right_said": ", ".join(f"`{one}`" for one in blocking),
+            "evidence": "; ".join(finding.evidence for finding in self.blocked.blocked_by),
+            "right_said": ", ".join(f"`{finding}`" for finding in blocking),
         }
         wrong = {name: answers for name, answers in wrong.items() if answers}
         return Drawn(NAMES, blocking, wrong, {"table": self.copy.table_name}, values)
@@ -89,7 +89,7 @@ class Practice:
         day, morning = self.day(MORNING), self.blocked.run_id
 
         def look(answer: Any) -> str:
-            found = _publication(answer, self.copy)
+            publication = _publication(answer, self.copy)
             states = {run.run_id: run.state for run in self.runs()}
             if states.get(morning) == "published":
                 return "blocked run released"
@@ -97,9 +97,9 @@ class Practice:
                 return "day still missing"
             if not self.readers_have(day):
                 return "wrong rows published"
-            if not found:
+            if not publication:
                 return "another run handed in"
-            if not found.findings:
+            if not publication.findings:
                 return "nothing audited"
             waits = states.get(morning, "withdrawn") != "withdrawn"
             return "branch left behind" if waits else ""
@@ -111,10 +111,10 @@ class Practice:
         day = self.day(GOOD)
 
         def look(answer: Any) -> str:
-            found = _publication(answer, self.copy)
-            if not found:
+            publication = _publication(answer, self.copy)
+            if not publication:
                 return "already there" if self.readers_rows(day) else "blocked"
-            if not found.findings:
+            if not publication.findings:
                 return "nothing audited"
             return "" if self.readers_have(day) else "another day"
 
@@ -126,20 +126,20 @@ class Practice:
         fault, rows = self.faulty(BAD)
 
         def look(answer: Any) -> str:
-            found = _publication(answer, self.copy)
-            if found and not found.findings:
+            publication = _publication(answer, self.copy)
+            if publication and not publication.findings:
                 return "published unaudited"
-            if found and found.blocked_by:
+            if publication and publication.blocked_by:
                 return "released"
-            if found:
+            if publication:
                 return "the good rows" if self.readers_have(day) else "another day"
             if not self.readers_are_spared(day):
                 return "still there"
-            handed = found.branch is None or found.rows == rows.num_rows
+            handed = publication.branch is None or publication.rows == rows.num_rows
             return "" if handed else "another day"
 
-        told = self._values(day) | {"fault": fault[0].upper() + fault[1:]}
-        return Deed(look, {"day": day, "rows": rows}, told)
+        values = self._values(day) | {"fault": fault[0].upper() + fault[1:]}
+        return Deed(look, {"day": day, "rows": rows}, values)
 
     def _values(self, day: date) -> dict[str, Any]:
         return {
@@ -160,8 +160,8 @@ class Practice:
 
     def readers_have(self, day: date) -> bool:
         """Whether readers see exactly the rows of the day that the source delivered."""
-        seen, extra, missing = self._differences(day)
-        return bool(seen) and not extra and not missing
+        same, extra, missing = self._differences(day)
+        return bool(same) and not extra and not missing
 
     def readers_are_spared(self, day: date) -> bool:
         """Whether readers see no row of the day that the source did not deliver."""
@@ -170,16 +170,16 @@ class Practice:
     def _differences(self, day: date) -> tuple[int, int, int]:
         """Rows of the day that readers see, those of them that are wrong, and those that lack."""
         column = quoted(self.place.team.table(self.copy.table_name).day_column)
-        seen, right = f"SELECT * FROM seen WHERE CAST({column} AS DATE) = $day", "FROM delivered"
-        counted = [seen, f"({seen}) EXCEPT ALL {right}", f"{right} EXCEPT ALL ({seen})"]
+        visible, right = f"SELECT * FROM seen WHERE CAST({column} AS DATE) = $day", "FROM delivered"
+        counted = [visible, f"({visible}) EXCEPT ALL {right}", f"{right} EXCEPT ALL ({visible})"]
         with duckdb.connect() as connection:
             warehouse.view(connection, "seen", self.copy.table)
             connection.register("delivered", self.copy.days[day])
-            found = [
+            counts = [
                 connection.execute(f"SELECT count(*) FROM ({query})", {"day": day}).fetchall()
                 for query in counted
             ]
-        return found[0][0][0], found[1][0][0], found[2][0][0]
+        return counts[0][0][0], counts[1][0][0], counts[2][0][0]
 
 
 def _publication(answer: Any, copy: Scratch) -> Publication:

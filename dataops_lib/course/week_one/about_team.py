@@ -40,35 +40,37 @@ def rows_of_a_day(place: Place) -> Drawn:
 
     def build(candidate: tuple[str, date]) -> Drawn:
         name, day = candidate
-        found, before = counts[name], day - DAY_LONG
+        rows_by_day, before = counts[name], day - DAY_LONG
         wrong = {
-            "all days for one": sum(found.values()),
-            "landing day for data day": found.get(before, 0),
+            "all days for one": sum(rows_by_day.values()),
+            "landing day for data day": rows_by_day.get(before, 0),
         }
         column = place.team.table(name).day_column
         given = {"table": name, "column": column, "day": day}
-        values = {"day_said": said(day), "before": said(before), "right": found[day]}
-        return Drawn(COUNT, found[day], wrong, given, values)
+        values = {"day_said": said(day), "before": said(before), "right": rows_by_day[day]}
+        return Drawn(COUNT, rows_by_day[day], wrong, given, values)
 
-    drawn = [(name, day) for name, found in counts.items() for day in found]
+    drawn = [(name, day) for name, by_day in counts.items() for day in by_day]
     return pick(place.shuffled("rows", drawn), build)
 
 
 def tile(place: Place) -> Drawn:
     """What one tile of page one counts as not good."""
 
-    def build(one: Tile) -> Drawn:
-        assert one.measured is not None
-        good, total = round(one.measured.good), round(one.measured.total)
+    def build(chosen: Tile) -> Drawn:
+        assert chosen.measured is not None
+        good, total = round(chosen.measured.good), round(chosen.measured.total)
         percent = round(100 * good / total)
         wrong = {"good for bad": good, "total for bad": total, "percent for count": percent}
-        values = {"unit": one.unit, "good": good, "total": total, "right": total - good}
-        return Drawn(COUNT, total - good, wrong, {"tile": one.label}, values)
+        values = {"unit": chosen.unit, "good": good, "total": total, "right": total - good}
+        return Drawn(COUNT, total - good, wrong, {"tile": chosen.label}, values)
 
-    known = [one for one in place.tiles if one.measured and one.measured.total]
-    if not known:
+    measured = [
+        candidate for candidate in place.tiles if candidate.measured and candidate.measured.total
+    ]
+    if not measured:
         raise NoInput("needs a run history, or a contract and its table")
-    return pick(place.shuffled("tile", known), build)
+    return pick(place.shuffled("tile", measured), build)
 
 
 def parents(place: Place) -> Drawn:
@@ -108,7 +110,7 @@ def what_stays_old(place: Place) -> Drawn:
         right = (*own, *below)
         return Drawn(NAMES, right, _some(wrong), {"model": name}, {"right_said": _listed(right)})
 
-    names = {one for inputs in graph.values() for one in inputs} | set(graph)
+    names = {parent for inputs in graph.values() for parent in inputs} | set(graph)
     models = sorted(name for name in names if team.downstream(name))
     if not models:
         raise NoInput(NEEDS_MODELS)
@@ -117,8 +119,8 @@ def what_stays_old(place: Place) -> Drawn:
 
 def landed(place: Place) -> Drawn:
     """The local time at which readers got one load."""
-    known = place.runs
-    published = known[known["published_at"].notna()].sort_values("published_at")
+    runs = place.runs
+    published = runs[runs["published_at"].notna()].sort_values("published_at")
     zone = place.team.zone
 
     def build(row: Mapping[str, Any]) -> Drawn:
@@ -167,10 +169,10 @@ def time_left(place: Place) -> Drawn:
         values["clocks"] = _clocks(at, zone)
         return Drawn(COUNT, first[0], wrong, {"table": name, "alert_at": at}, values)
 
-    known: Any = place.runs[["table", "due_at"]].drop_duplicates().to_dict("records")
+    due: Any = place.runs[["table", "due_at"]].drop_duplicates().to_dict("records")
     drawn = [
         (row["table"], at, waits)
-        for number, row in enumerate(known)
+        for number, row in enumerate(due)
         for late in (4 + 7 * number % 53, 4 + 31 * number % 53)
         if (
             waits := _waits(
@@ -215,7 +217,7 @@ def tier(place: Place) -> Drawn:
 
 def newest_day(place: Place) -> Drawn:
     """The newest day of data that readers had at noon of a past day."""
-    days = {name: list(found) for name, found in place.by_day.items()}
+    days = {name: list(dates) for name, dates in place.by_day.items()}
 
     def build(candidate: tuple[str, date]) -> Drawn:
         name, day = candidate
@@ -278,25 +280,25 @@ def _children(graph: Mapping[str, tuple[str, ...]], name: str) -> list[str]:
 
 
 def _above(graph: Mapping[str, tuple[str, ...]], name: str) -> list[str]:
-    found: list[str] = []
+    parents: list[str] = []
     waiting = list(graph.get(name, ()))
     while waiting:
-        one = waiting.pop(0)
-        if one not in found:
-            found.append(one)
-            waiting += graph.get(one, ())
-    return found
+        table = waiting.pop(0)
+        if table not in parents:
+            parents.append(table)
+            waiting += graph.get(table, ())
+    return parents
 
 
 def _waits(place: Place, name: str, at: datetime) -> list[tuple[int, Consumer]]:
     """Minutes from `at` to the reading of everybody who reads `name` or what is built from it."""
-    reached, found = {name, *place.team.downstream(name)}, []
-    for one in place.team.consumers:
-        local = at.astimezone(ZoneInfo(one.zone or place.team.zone))
-        if one.table in reached and (one.days == "daily" or local.weekday() < 5):
-            reads = local.replace(hour=one.reads_at.hour, minute=one.reads_at.minute)
-            found.append((round((reads - local) / MINUTE), one))
-    return [(wait, one) for wait, one in found if wait > 0]
+    reached, waits = {name, *place.team.downstream(name)}, []
+    for consumer in place.team.consumers:
+        local = at.astimezone(ZoneInfo(consumer.zone or place.team.zone))
+        if consumer.table in reached and (consumer.days == "daily" or local.weekday() < 5):
+            reads = local.replace(hour=consumer.reads_at.hour, minute=consumer.reads_at.minute)
+            waits.append((round((reads - local) / MINUTE), consumer))
+    return [(wait, consumer) for wait, consumer in waits if wait > 0]
 
 
 def _some(wrong: Mapping[str, Iterable[str]]) -> dict[str, Iterable[str]]:

@@ -69,8 +69,8 @@ class Desk:
     def promises(self) -> pd.DataFrame:
         """The SLO and the SLA of each table and service level."""
         rows = [
-            (one.table, one.sli, str(one.objective), str(one.sla) if one.sla else "")
-            for one in self.team.slos or ()
+            (slo.table, slo.sli, str(slo.objective), str(slo.sla) if slo.sla else "")
+            for slo in self.team.slos or ()
         ]
         return titled(pd.DataFrame(rows, columns=["table", "service level", "SLO", "SLA"]))
 
@@ -78,9 +78,9 @@ class Desk:
     def tiles(self) -> dict[str, tuple[float, float]]:
         """Good and total of each tile of page one."""
         return {
-            one.label: (one.measured.good, one.measured.total)
-            for one in self._place.tiles
-            if one.measured
+            tile.label: (tile.measured.good, tile.measured.total)
+            for tile in self._place.tiles
+            if tile.measured
         }
 
     @property
@@ -108,10 +108,10 @@ class Desk:
 
     def model(self, name: str) -> str:
         """The SELECT of a model."""
-        found = lineage.models(self.team.folder / "pipelines")
-        if name not in found:
-            raise DataError(f"there is no model {name!r}; there are: {', '.join(found) or 'none'}")
-        return found[name].read_text(encoding="utf-8")
+        models = lineage.models(self.team.folder / "pipelines")
+        if name not in models:
+            raise DataError(f"there is no model {name!r}; there are: {', '.join(models) or 'none'}")
+        return models[name].read_text(encoding="utf-8")
 
     @property
     def runbooks(self) -> list[str]:

@@ -132,10 +132,10 @@ class Exercise(Desk):
         self._tried = _read(path) if path else {}
 
     def __getattr__(self, name: str) -> Any:
-        asked = self.__dict__.get("questions", {})
-        if name in asked:
-            return asked[name]
-        raise AttributeError(f"there is no {name}; questions are q1 to q{len(asked)}")
+        questions = self.__dict__.get("questions", {})
+        if name in questions:
+            return questions[name]
+        raise AttributeError(f"there is no {name}; questions are q1 to q{len(questions)}")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.questions]
@@ -149,10 +149,10 @@ class Exercise(Desk):
                 self._draw(text.asks)
             except NoInput as why:
                 self._drawn[text.asks] = why
-        found = self._drawn[text.asks]
-        if isinstance(found, NoInput):
-            raise found
-        return Question(text, found)
+        drawn = self._drawn[text.asks]
+        if isinstance(drawn, NoInput):
+            raise drawn
+        return Question(text, drawn)
 
     def _draw(self, name: str) -> None:
         if name in BUDGET:
@@ -194,8 +194,8 @@ class Exercise(Desk):
 
     def state(self, name: str) -> State:
         """How a question stands."""
-        asked = self.questions[name]
-        return self.tried(name).state if asked._open else "no input"
+        question = self.questions[name]
+        return self.tried(name).state if question._open else "no input"
 
     def progress(self) -> Said:
         """How far the learner is, part by part."""
@@ -212,17 +212,17 @@ class Exercise(Desk):
         return Said("\n".join(lines))
 
     def summary(self) -> Said:
-        """For the mentor, in Markdown: how each question went, and what was misunderstood."""
+        """For the mentor, in Markdown: how each answered went, and what was misunderstood."""
         team, learner = self.team, self._place.learner
         rows = ["| question | state | attempts | hints | solution read | met on the way |"]
         rows.append("|---|---|---|---|---|---|")
-        for name, asked in self.questions.items():
+        for name, answered in self.questions.items():
             tried = self.tried(name)
             met = ", ".join(tried.mistakes) or "-"
-            told = "yes" if tried.solution else "no"
+            solved = "yes" if tried.solution else "no"
             rows.append(
-                f"| {name.upper()} {asked._text.title} | {WORDS[self.state(name)]} | "
-                f"{tried.attempts} | {tried.hints} | {told} | {met} |"
+                f"| {name.upper()} {answered._text.title} | {WORDS[self.state(name)]} | "
+                f"{tried.attempts} | {tried.hints} | {solved} | {met} |"
             )
         head = f"## Week one of {learner}, team {code(team.title)}, data up to {team.as_of}"
         return Said("\n".join([head, "", str(self.progress()).split("\n")[0], "", *rows]))
@@ -273,8 +273,8 @@ def _parts() -> tuple[question.Part, ...]:
 
 def _read(path: Path) -> dict[str, Tried]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Tried(**tried) for name, tried in found.items()}
+        progress = json.loads(path.read_text(encoding="utf-8"))
+        return {name: Tried(**tried) for name, tried in progress.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -292,9 +292,9 @@ def _one_sentence(shell: Any, kind: type, error: Exception, trace: Any, **_: Any
     while trace.tb_next and trace.tb_next.tb_frame.f_code.co_filename.find("ipykernel") >= 0:
         trace = trace.tb_next
     where = f"line {trace.tb_lineno}" if trace else "an unknown line"
-    said = [
+    sentences = [
         f"This cell stopped in {where}. {kind.__name__}: {error}",
         "(%tb shows the whole trace)",
     ]
-    shell._showtraceback(kind, error, said)
-    return said
+    shell._showtraceback(kind, error, sentences)
+    return sentences

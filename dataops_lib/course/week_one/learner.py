@@ -34,13 +34,16 @@ def read_only(team: Team) -> Team:
     """The same team; whatever is opened through it can be read, and neither changed nor removed."""
     if team.catalog is None:
         return team
-    told = dict(team.catalog.properties) | {
+    properties = dict(team.catalog.properties) | {
         "py-io-impl": f"{ReadOnlyIO.__module__}.{ReadOnlyIO.__name__}"
     }
-    if (uri := told.get("uri", "")).startswith(SQLITE):
+    if (uri := properties.get("uri", "")).startswith(SQLITE):
         path = quote(uri.removeprefix(SQLITE))
-        told |= {"uri": f"{SQLITE}file:{path}?mode=ro&uri=true", "init_catalog_tables": "false"}
-    closed = Catalog.model_construct(**(dict(team.catalog) | {"properties": told}))
+        properties |= {
+            "uri": f"{SQLITE}file:{path}?mode=ro&uri=true",
+            "init_catalog_tables": "false",
+        }
+    closed = Catalog.model_construct(**(dict(team.catalog) | {"properties": properties}))
     return team.model_copy(update={"catalog": closed})
 
 
@@ -57,9 +60,9 @@ class Place:
     def shuffled(self, question: str, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The candidates in an order that is this learner's own, the same on every machine."""
         seed = hashlib.sha256(f"{self.learner}/{self.team.name}/{question}".encode()).digest()
-        found = list(candidates)
-        random.Random(seed).shuffle(found)  # noqa: S311  numbers of an exercise, not a secret
-        return found
+        order = list(candidates)
+        random.Random(seed).shuffle(order)  # noqa: S311  numbers of an exercise, not a secret
+        return order
 
     def of(self, learner: str) -> Place:
         """The same place for another learner; what was read already is not read again."""
@@ -89,11 +92,11 @@ class Place:
     def readers(self) -> duckdb.DuckDBPyConnection:
         """What `ex.sql` asks: copies in memory, and nothing of this machine can be reached."""
         with recompute.connect(self.observed) as views:
-            made = views.execute(
+            objects = views.execute(
                 "SELECT view_name FROM duckdb_views() WHERE NOT internal"
             ).fetchall()
-            made += views.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-            copies = {name: _copied(views, name) for (name,) in made if name != "frame"}
+            objects += views.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+            copies = {name: _copied(views, name) for (name,) in objects if name != "frame"}
         return _closed(copies)
 
     @cached_property
@@ -104,14 +107,12 @@ class Place:
     @cached_property
     def attempts(self) -> dict[str, list[tuple[datetime, bool]]]:
         """Due time of each attempt that the run history holds, by table, and if it published."""
-        found: dict[str, list[tuple[datetime, bool]]] = {t.name: [] for t in self.team.tables}
-        known = self.runs
-        dues = [moment.to_pydatetime() for moment in known["due_at"]]
-        for name, due, good in zip(
-            known["table"], dues, known["published_at"].notna(), strict=True
-        ):
-            found[name].append((due, bool(good)))
-        return found
+        attempts: dict[str, list[tuple[datetime, bool]]] = {t.name: [] for t in self.team.tables}
+        rows = self.runs
+        dues = [moment.to_pydatetime() for moment in rows["due_at"]]
+        for name, due, good in zip(rows["table"], dues, rows["published_at"].notna(), strict=True):
+            attempts[name].append((due, bool(good)))
+        return attempts
 
     @cached_property
     def first_attempts(self) -> dict[str, list[tuple[datetime, bool]]]:
@@ -143,22 +144,22 @@ class Place:
             column = quoted(self.team.table(name).day_column)
             with duckdb.connect() as views:
                 warehouse.view(views, "t", self.observed.tables[name][0], snapshot_id=key[1])
-                found = views.execute(f"SELECT max({column})::DATE FROM t").fetchall()
-            self._newest[key] = found[0][0]
+                rows = views.execute(f"SELECT max({column})::DATE FROM t").fetchall()
+            self._newest[key] = rows[0][0]
         return self._newest[key]
 
     def seen_at(self, moment: datetime) -> dict[str, int]:
         """The snapshot of each table that readers had at `moment`."""
-        found = {}
+        snapshots = {}
         for name, landed in self.landings.items():
             before = landed[landed["published_at"] <= moment]
             if len(before):
-                found[name] = int(before.iloc[-1]["snapshot_id"])
-        return found
+                snapshots[name] = int(before.iloc[-1]["snapshot_id"])
+        return snapshots
 
     def sql(self, query: str, at: datetime | str | None = None) -> pd.DataFrame:
         """Rows of a SELECT on what readers see, or saw at the moment `at` of the team's clocks."""
-        kinds = {one.type.name for one in self.readers.extract_statements(query)}
+        kinds = {statement.type.name for statement in self.readers.extract_statements(query)}
         if kinds != {"SELECT"}:
             raise DataError("ex.sql reads: write a SELECT")
         if at is None:

@@ -125,8 +125,8 @@ class Drawn:
                 kept[name] = answers
         return replace(self, mistakes=kept)
 
-    def _same(self, one: Any, other: Any) -> bool:
-        return self.kind.same(self.kind.read(one), self.kind.read(other))
+    def _same(self, left: Any, other: Any) -> bool:
+        return self.kind.same(self.kind.read(left), self.kind.read(other))
 
     def look(self, answer: Any) -> str | None:
         """The name of the mistake; "" if there is none, None if it is none of the known ones."""
@@ -137,8 +137,8 @@ class Drawn:
         return None
 
 
-def _each(known: Any) -> tuple[Any, ...]:
-    return known if isinstance(known, AnyOf) else (known,)
+def _each(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, AnyOf) else (value,)
 
 
 @dataclass(frozen=True)
@@ -230,15 +230,15 @@ def _rounded(truth: float) -> set[float]:
     return {round(truth, digits) for digits in (0, 1, 2)}
 
 
-def _shown(given: Any) -> str:
-    return f"{given:%H:%M}" if isinstance(given, time) else str(given)
+def _shown(value: Any) -> str:
+    return f"{value:%H:%M}" if isinstance(value, time) else str(value)
 
 
-def _overlap(given: frozenset[str], right: frozenset[str]) -> str:
-    missing, extra = len(right - given), len(given - right)
-    if not given & right:
+def _overlap(answer: frozenset[str], right: frozenset[str]) -> str:
+    missing, extra = len(right - answer), len(answer - right)
+    if not answer & right:
         return "None of these belongs here. Copy names as they are written where you found them."
-    parts = [f"{len(given & right)} of your {len(given)} names belong here"]
+    parts = [f"{len(answer & right)} of your {len(answer)} names belong here"]
     parts += [f"{missing} missing"] if missing else []
     parts += [f"{extra} too many"] if extra else []
     return f"{', '.join(parts)}."
@@ -273,10 +273,10 @@ def _names(answer: Any) -> frozenset[str]:
         answer = re.split(r"[,;]\s*", answer)
     if not isinstance(answer, Iterable) or isinstance(answer, Mapping | bytes):
         raise Misread(f'A list of names is asked for, such as ["a", "b"], not {_article(answer)}.')
-    found = list(answer)
-    if not all(isinstance(one, str) for one in found):
+    names = list(answer)
+    if not all(isinstance(name, str) for name in names):
         raise Misread('Each name is a text in quotes: ["a", "b"].')
-    return frozenset(one.strip().casefold() for one in found if one.strip())
+    return frozenset(name.strip().casefold() for name in names if name.strip())
 
 
 def _clock(answer: Any) -> time:
