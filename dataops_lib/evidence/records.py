@@ -68,10 +68,15 @@ class Observed:
     def versions(self) -> Mapping[str, pd.DataFrame]:
         """Publishes that moved each table forward: due_at, at, good_until; {} without run history.
 
-        A publish for an older due time than one already there is a backfill: it does not refresh.
-        A version is good until its successor was due, and as much later as the promise allows.
+        A table whose runs published at times that nobody recorded is left out. A publish for an
+        older due time than one already there is a backfill: it does not refresh. A version is good
+        until its successor was due, and as much later as the promise allows.
         """
-        return {name: self._moved(runs, name) for name, runs in self.attempts.items()}
+        return {
+            name: self._moved(runs, name)
+            for name, runs in self.attempts.items()
+            if runs["published_at"].notna().any() or not (runs["status"] == "published").any()
+        }
 
     def _moved(self, runs: pd.DataFrame, table: str) -> pd.DataFrame:
         published = runs[runs["published_at"].notna()].sort_values(["published_at", "due_at"])

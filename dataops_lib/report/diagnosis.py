@@ -167,6 +167,8 @@ def diagnose(team: Team, days: int = DAYS) -> Diagnosis:
         missing |= {f"table {name}": "its completeness and volume" for name in gone}
     elif team.tables:
         missing["catalog in team.yaml"] = "what the tables hold"
+    if any(name not in observed.versions for name in observed.attempts):
+        missing["published_at in runs.csv"] = "when readers could see each version"
     judged, policy = verdicts.judge(tables), budget_policy.load()
     budgets = verdicts.budgets_of(judged, policy)
     level, step = _assessed(observed)

@@ -657,3 +657,27 @@ def test_slis_of_a_team_without_data_are_unknown(shop):
         for one in levels.slis("Ana")
     ]
     assert measured == [None] * 5
+
+
+def test_publishes_at_unknown_times_leave_freshness_unknown(tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "team.yaml").write_text(
+        "name: shop\ntitle: Shop\nzone: UTC\n"
+        "pipelines:\n- {name: p, schedule: 0 6 * * *, first_due: 2026-01-01}\n"
+        "tables:\n- {name: t, pipeline: p, tier: 1, owner: Ana, day_column: day, about: x}\n"
+    )
+    (folder / "slos.yaml").write_text(
+        'slos:\n- {name: t, freshness: {slo: "< 2 hours for 99% (30-day rolling)"}}\n'
+    )
+    rows = [f"r{day},p,t,2026-01-{day:02}T06:00:00Z,published\n" for day in range(1, 31)]
+    (folder / "runs.csv").write_text("run_id,pipeline,table,due_at,status\n" + "".join(rows))
+    team = teams.load("shop", as_of=date(2026, 1, 31), root=tmp_path)
+    diagnosis = report.diagnose(team)
+    assert diagnosis.finding("t freshness").status == "unknown"
+    assert diagnosis.tile("freshness").measured is None
+    assert "published_at in runs.csv" in {gap.subject for gap in diagnosis.unknowns}
+    assert (diagnosis.tile("success").measured.good, diagnosis.budgets[0].verdict.left) == (
+        30,
+        None,
+    )
