@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-
-def nothing(ax: Axes, title: str) -> Axes:
-    """An empty picture that says why it is empty."""
-    ax.set(title=title, xticks=[], yticks=[])
-    ax.get_figure(root=True).set_size_inches(SIZE[0], 1.0)  # type: ignore[union-attr]
-    ax.text(0.5, 0.5, "unknown", ha="center", va="center", color=UNKNOWN, transform=ax.transAxes)
-    return describe(ax, title)
-
 
 # Okabe and Ito's colours: told apart by colour-blind readers, one for each status everywhere.
 OK, WARN, BAD, UNKNOWN, ACCENT, PLAN = (
@@ -44,12 +35,47 @@ def describe(ax: Axes, text: str) -> Axes:
     return ax
 
 
-def unknown(why: str, ax: Axes | None = None) -> Axes:
-    """An empty picture that says why there is nothing to draw."""
-    ax = axes(ax, (8.0, 1.2))
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, why, ha="center", va="center", color=UNKNOWN, transform=ax.transAxes)
+def nothing(ax: Axes | None, why: str) -> Axes:
+    """An empty picture, on new axes if there are none, that says why it is empty."""
+    ax = axes(ax)
+    ax.set(title=why, xticks=[], yticks=[])
+    ax.get_figure(root=True).set_size_inches(SIZE[0], 1.0)  # type: ignore[union-attr]
+    ax.text(0.5, 0.5, "unknown", ha="center", va="center", color=UNKNOWN, transform=ax.transAxes)
     return describe(ax, why)
+
+
+def stacked_bars(
+    ax: Axes,
+    counts: Mapping[str, Mapping[str, int]],
+    colours: Mapping[str, str],
+    words: Mapping[str, str] | None = None,
+    *,
+    named: bool = False,
+) -> str:
+    """Draw how many of each kind every group has, one bar a group, and say it in words.
+
+    `counts` holds groups and their kinds; `words` what a kind is called. Each part of a bar shows
+    its number, or the name of its kind if `named`.
+    """
+    words = words or {}
+    left = [0] * len(counts)
+    for kind, colour in colours.items():
+        widths = [group.get(kind, 0) for group in counts.values()]
+        if any(widths):
+            name = words.get(kind, kind)
+            bars = ax.barh(
+                list(counts), widths, left=left, color=colour, label=name, edgecolor="white"
+            )
+            texts = [(name if named else str(width)) if width else "" for width in widths]
+            ax.bar_label(bars, texts, label_type="center", fontsize=8)
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+    ax.invert_yaxis()
+    if not named:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False)
+    return "; ".join(
+        f"{group}: " + ", ".join(f"{n} {words.get(kind, kind)}" for kind, n in kinds.items() if n)
+        for group, kinds in counts.items()
+    )
 
 
 def alt_text(figure: Figure) -> str:

@@ -52,8 +52,10 @@ def percent(
     return f"{_rounded(exact, digits, edges):,f} %"
 
 
-def number(size: float, digits: int = 3) -> str:
+def number(size: float, digits: int = 3, *, apart: float = 0) -> str:
     """A count or an amount: whole numbers whole, others with `digits` digits, no exponent.
+
+    What is not 0, and not the number `apart`, is not shown as if it were.
 
     >>> number(8640), number(1752.0), number(1.5), number(0.0351), number(1207.6)
     ('8,640', '1,752', '1.5', '0.0351', '1,208')
@@ -62,7 +64,7 @@ def number(size: float, digits: int = 3) -> str:
     whole = exact.to_integral_value()
     if abs(exact - whole) < Decimal(ALMOST):
         return f"{int(whole):,}"
-    return f"{_rounded(exact, digits, [Decimal(0)]):,f}"
+    return f"{_rounded(exact, digits, [Decimal(0), Decimal(repr(float(apart)))]):,f}"
 
 
 def part(good: float, total: float, unit: str) -> str:

@@ -63,6 +63,7 @@ def report(
     from dataops_lib.report import runner
     from dataops_lib.teams import folders
     from dataops_lib.teams import team as teams_team
+    from dataops_lib.wording import listed
 
     for name in team:  # wrong names and dates are refused before anything is built
         teams_team.as_of_day(teams_team.team_file(folders.folder_of(name, teams_dir)), as_of)
@@ -85,6 +86,9 @@ def report(
                 typer.echo(f"{name}: see {page}", err=True)
             continue
         typer.echo(f"{path}\n{runner.headline(path)}")
+        if broken := runner.failed_sections(path):
+            failed += 1
+            typer.echo(f"{name}: failed: {listed(broken)}; their pages say why", err=True)
     if failed:
         raise typer.Exit(1)
 

@@ -8,6 +8,7 @@ exercise_source  exercise and solved notebook from one source, and a learner's f
 session          a runbook that is being followed: its steps run, and a log is kept
 drill            a failure planted in a private copy, and somebody who follows the runbook
 rehearsal        a team's repository and tables in a temporary folder, where changes may fail
+lessons          comparisons of notebooks 02 and 03: months, ways of averaging, printed numbers
 headlines        sentences and tables of notebooks 00 and 04
 charts           pictures of notebooks 00 and 04
 """

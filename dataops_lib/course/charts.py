@@ -8,7 +8,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter, WeekdayLocator
 
-from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe, unknown
+from dataops_lib.chart_style import (
+    ACCENT,
+    BAD,
+    OK,
+    PLAN,
+    UNKNOWN,
+    WARN,
+    axes,
+    describe,
+    nothing,
+    stacked_bars,
+)
 from dataops_lib.course import headlines
 from dataops_lib.teams.models import Picture
 
@@ -43,22 +54,7 @@ def runs(counts: Mapping[str, Mapping[str, int]], ax: Axes | None = None) -> Axe
     """Draw how the runs of each table ended, as labelled stacked bars."""
     title = headlines.runs(counts)
     if not counts:
-        return unknown(title, ax)
+        return nothing(ax, title)
     ax = axes(ax, (8.0, 1.0 + 0.45 * len(counts)))
-    left = [0] * len(counts)
-    for status, colour in _RUNS.items():
-        widths = [found.get(status, 0) for found in counts.values()]
-        if any(widths):
-            bars = ax.barh(list(counts), widths, left=left, color=colour, label=status,
-                           edgecolor="white")  # fmt: skip
-            labels = [str(width) if width else "" for width in widths]
-            ax.bar_label(bars, labels, label_type="center", fontsize=8)
-            left = [a + b for a, b in zip(left, widths, strict=True)]
-    ax.invert_yaxis()
     ax.set(title=title, xlabel="runs")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False)
-    said = "; ".join(
-        f"{table}: " + ", ".join(f"{n} {status}" for status, n in found.items())
-        for table, found in counts.items()
-    )
-    return describe(ax, f"{title}. {said}.")
+    return describe(ax, f"{title}. {stacked_bars(ax, counts, _RUNS)}.")

@@ -11,11 +11,12 @@ import pandas as pd
 
 from dataops_lib.evidence import levels, verdicts
 from dataops_lib.evidence.records import Observed
-from dataops_lib.service_levels import budget, burn_alerts, sli
+from dataops_lib.service_levels import budget, burn_alerts, headlines, sli
 from dataops_lib.service_levels.budget import Budget
 from dataops_lib.service_levels.measurements import Measurement
 from dataops_lib.service_levels.objectives import SLO
 from dataops_lib.windows import Window
+from dataops_lib.wording import plural, span
 
 COLUMNS = ["day", "good", "total"]
 TABLE = ["table", "promise", "period", "unit", "budget", "spent", "left (%)"]
@@ -95,59 +96,69 @@ def accounts(observed: Observed) -> tuple[Account, ...]:
     return tuple(sorted(accounts, key=lambda one: (pd.isna(one.remaining), one.remaining)))
 
 
-def followed(found: Iterable[Account]) -> Account | None:
+def followed(accounts: Iterable[Account]) -> Account | None:
     """The account to look at first: tier 1 before others, time before runs, the least left."""
-    ranked = sorted(found, key=lambda one: (one.slo.tier or 4, one.unit != "minutes"))
+    ranked = sorted(accounts, key=lambda one: (one.budget.tier, one.unit != "minutes"))
     return ranked[0] if ranked else None
 
 
-def table(found: Iterable[Account]) -> pd.DataFrame:
+def table(accounts: Iterable[Account]) -> pd.DataFrame:
     """The accounts as people read them, one row each."""
     rows = [
         {
-            "table": one.slo.table,
-            "promise": str(one.slo.objective),
-            "period": str(one.slo.period),
-            "unit": one.unit,
-            "budget": one.allowed,
-            "spent": one.spent,
-            "left (%)": 100 * one.remaining,
+            "table": account.slo.table,
+            "promise": str(account.slo.objective),
+            "period": str(account.slo.period),
+            "unit": account.unit,
+            "budget": account.allowed,
+            "spent": account.spent,
+            "left (%)": 100 * account.remaining,
         }
-        for one in found
+        for account in accounts
     ]
     return pd.DataFrame(rows, columns=TABLE).round(1)
 
 
 def spells(account: Account | None, observed: Observed) -> list[Window]:
-    """The stretches in which the table of `account` was later than promised, oldest first."""
-    if account is None:
+    """The stretches in which the table of `account` was later than promised, oldest first.
+
+    Together they are its bad minutes: a table that never came is one stretch from the first minute
+    that was promised.
+    """
+    if account is None or account.slo.sli != "freshness":
         return []
     slo, versions = account.slo, observed.versions.get(account.slo.table)
-    if versions is None or versions.empty or slo.sli != "freshness":
-        return []
     window = slo.period.window(observed.team.as_of, observed.team.zone)
+    grace = slo.objective.limit if isinstance(slo.objective.limit, timedelta) else timedelta(0)
+    promised = levels.promised(observed, slo.table, window, grace)
+    if versions is None or promised is None:
+        return []
     # A version that was stale when it came ends no stretch.
     fresh = versions[versions["good_until"] > versions["at"]]
-    ends = [*fresh["at"].iloc[1:], window.end]
-    pairs = zip(fresh["good_until"], ends, strict=True)
-    cut = ((max(start, window.start), min(end, window.end)) for start, end in pairs)
-    return [Window(_utc(start), _utc(end)) for start, end in cut if start < end]
+    begins = [promised.start, *(_utc(until) for until in fresh["good_until"])]
+    ends = [*(_utc(at) for at in fresh["at"]), promised.end]
+    pairs = zip(begins, ends, strict=True)
+    cut = ((max(a, promised.start), min(b, promised.end)) for a, b in pairs)
+    return [Window(start, end) for start, end in cut if start < end]
 
 
 def trials(account: Account | None, observed: Observed) -> pd.DataFrame:
-    """The same history counted twice: as minutes, and as runs, each with its 95 % interval."""
+    """The same history counted twice: as minutes, and as runs, each with its 95 % interval.
+
+    What was not measured has no row.
+    """
     names = ["counted in", "n", "bad", "ratio", "low", "high"]
     if account is None:
         return pd.DataFrame(columns=names)
     window = account.slo.period.window(observed.team.as_of, observed.team.zone)
-    runs = levels.success(observed, account.slo.table, window)
-    counted = {"minutes": Measurement(account.total - account.spent, account.total)}
-    if runs is not None:
-        counted["runs"] = runs
+    counted = {account.unit: account.budget.verdict.measured}
+    counted["runs"] = levels.success(observed, account.slo.table, window) or Measurement(0, 0)
     rows = []
-    for unit, seen in counted.items():
-        low, high = budget.interval(seen.good, seen.total) if seen.total else (0.0, 1.0)
-        rows.append((unit, seen.total, seen.total - seen.good, seen.ratio, low, high))
+    for unit, measured in counted.items():
+        if measured.total:
+            low, high = budget.interval(measured.good, measured.total)
+            bad = measured.total - measured.good
+            rows.append((unit, measured.total, bad, measured.ratio, low, high))
     return pd.DataFrame(rows, columns=names)
 
 
@@ -168,9 +179,38 @@ def one_more(account: Account | None, lengths: Iterable[float] = ()) -> pd.DataF
     rows = []
     for length in lengths or ((1, 2, 4, 8, 24) if timed else (1, 2, 3)):
         size = length * 60 if timed else length
-        name = f"{length:g} {'hour' if timed else 'run'}{'s' if length != 1 else ''}"
+        name = plural(length, "hour" if timed else "run")
         rows.append((name, size, size / whole, account.remaining - size / whole))
     return pd.DataFrame(rows, columns=names)
+
+
+def burndown(account: Account | None) -> pd.DataFrame:
+    """How the budget of `account` went, day by day (`budget.burndown`); empty without one."""
+    if account is None:
+        return pd.DataFrame(columns=["day", "bad", "remaining"])
+    return budget.burndown(account.history, account.slo, expected_total=account.whole)
+
+
+def bears(account: Account | None) -> str:
+    """The largest further incident that what is left still pays: computed, not tried."""
+    if account is None or math.isnan(account.remaining):
+        return "What one more incident costs is known; what is left to pay it is not."
+    left = account.budget.left
+    if account.unit == "minutes" and left >= 1:
+        return f"The budget bears one more incident of {span(timedelta(minutes=left))}, not longer."
+    if account.unit == "runs" and left >= 1:
+        return f"The budget bears {plural(int(left), 'more failed run', 'more failed runs')}."
+    return f"No further incident can be paid: {headlines.budgets_used(account.remaining)}."
+
+
+def per_period(account: Account | None, observed: Observed) -> tuple[float, int]:
+    """Days of the promise's own period, and the runs that are due in it; 30 and 30 without one."""
+    if account is None:
+        return 30.0, 30
+    period, team = account.slo.period, observed.team
+    window = period.window(team.as_of, team.zone)
+    whole = Window(window.start, period.rest(team.as_of, team.zone).end)
+    return whole.duration / timedelta(days=1), len(team.expected(account.slo.table, whole)) or 1
 
 
 def fired(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from dataops_lib import playbook
 from dataops_lib.evidence import levels, records, verdicts
 from dataops_lib.evidence.records import Observed
 from dataops_lib.incidents import actions, incident, postmortem, postmortem_lint, timeline
@@ -21,13 +20,15 @@ def derive(observed: Observed) -> tuple[Incident, ...]:
     team = observed.team
     if team.runs is None:
         return ()
-    rules = severity.load_severities(playbook.text("severity.yaml"))
+    rules = severity.load()
 
     def level(table: str, slo_missed: bool, sla_breached: bool, lasted: timedelta) -> str | None:
         if not slo_missed and not sla_breached:
             return None
         state: severity.State = "sla_breached" if sla_breached else "slo_missed"
-        return severity.severity(team.table(table).tier, state, lasted, rules)
+        tier, promises = team.table(table).tier, records.promises(team, table).values()
+        written = next((promise.severity for promise in promises if promise.severity), None)
+        return severity.severity(tier, state, lasted, rules, written)
 
     return tuple(
         incident.derive(

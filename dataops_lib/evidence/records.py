@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -136,8 +136,17 @@ class Observed:
 
 
 def promises(team: Team, table: str) -> dict[str, SLO]:
-    """The SLOs of `table` by SLI; empty when it promises nothing."""
-    return {slo.sli: slo for slo in team.slos or () if slo.table == table}
+    """The SLOs of `table` by SLI; empty when it promises nothing.
+
+    A deadline ("before 07:00") stands as an age past the table's last due time.
+    """
+    slos = {slo.sli: slo for slo in team.slos or () if slo.table == table}
+    fresh = slos.get("freshness")
+    if fresh and (fresh.objective.by or (fresh.sla and fresh.sla.by)):
+        due = team.expected(table, team.window(40)) or [team.as_of_at]
+        sla = fresh.sla.due_at(due[-1]) if fresh.sla else None
+        slos["freshness"] = replace(fresh, objective=fresh.objective.due_at(due[-1]), sla=sla)
+    return slos
 
 
 def grace(team: Team, table: str) -> timedelta | None:

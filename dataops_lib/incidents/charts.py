@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
 
-from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe, unknown
+from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe, nothing
 from dataops_lib.incidents import headlines
 from dataops_lib.incidents.causes import Causes
 from dataops_lib.incidents.incident import Incident
@@ -48,7 +48,7 @@ def causes(named: Causes, what: str, ax: Axes | None = None) -> Axes:
     """Draw the branches of a postmortem's causes: from the incident down to what people found."""
     branches = named.branches
     if not branches:
-        return unknown("nobody has named a cause yet", ax)
+        return nothing(ax, "nobody has named a cause yet")
     deepest = max(len(branch.whys) for branch in branches)
     ax = axes(ax, (8.0, 1.6 + 0.62 * deepest))
     ax.set_axis_off()

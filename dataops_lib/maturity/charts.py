@@ -7,18 +7,23 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe
+from dataops_lib.chart_style import (
+    ACCENT,
+    BAD,
+    OK,
+    PLAN,
+    UNKNOWN,
+    WARN,
+    axes,
+    describe,
+    nothing,
+    stacked_bars,
+)
 from dataops_lib.maturity.answers import Answers, Tally
 from dataops_lib.maturity.headlines import agenda, voted
 from dataops_lib.maturity.scoring import Score
 
 COLOURS = {"none": BAD, "some": WARN, "half": PLAN, "most": OK, "unsure": UNKNOWN, "na": "#EEEEEE"}
-
-
-def _empty(ax: Axes, title: str) -> Axes:
-    ax.set(title=title, xticks=[], yticks=[])
-    ax.text(0.5, 0.5, "unknown", ha="center", va="center", color=UNKNOWN, transform=ax.transAxes)
-    return describe(ax, title)
 
 
 def votes(counted: Sequence[Tally], voters: int, ax: Axes | None = None) -> Axes:
@@ -27,7 +32,7 @@ def votes(counted: Sequence[Tally], voters: int, ax: Axes | None = None) -> Axes
     voted_for = [tally for tally in counted if tally.people]
     ax = axes(ax, (8.0, 0.9 + 0.35 * max(len(voted_for), 1)))
     if not voted_for:
-        return _empty(ax, title)
+        return nothing(ax, title)
     people = [tally.people for tally in voted_for]
     bars = ax.barh([tally.pain.pain for tally in voted_for], people, color=ACCENT)
     ax.bar_label(bars, [f"{count}" for count in people], fontsize=8, padding=3)
@@ -43,28 +48,14 @@ def disagreement(score: Score, answers: Answers, ax: Axes | None = None) -> Axes
     title, questions = agenda(score), [q.question for q in score.agenda]
     ax = axes(ax, (8.0, 1.0 + 0.4 * max(len(questions), 1)))
     if not questions:
-        return _empty(ax, title) if not score.respondents else describe(ax, title)
-    left = [0] * len(questions)
-    counts = [
-        Counter(_choice(replies[q.id]) for replies in answers.values() if q.id in replies)
+        return nothing(ax, title) if not score.respondents else describe(ax, title)
+    counts = {
+        q.id: Counter(_choice(replies[q.id]) for replies in answers.values() if q.id in replies)
         for q in questions
-    ]
-    for choice, colour in COLOURS.items():
-        widths = [count[choice] for count in counts]
-        if any(widths):
-            bars = ax.barh([q.id for q in questions], widths, left=left, color=colour, label=choice,
-                           edgecolor="white")  # fmt: skip
-            ax.bar_label(
-                bars, [choice if w else "" for w in widths], label_type="center", fontsize=8
-            )
-            left = [a + b for a, b in zip(left, widths, strict=True)]
-    ax.invert_yaxis()
+    }
+    words = stacked_bars(ax, counts, COLOURS, named=True)
     ax.set(xlabel="people", xticks=range(score.respondents + 1))
     ax.set_title(title, fontsize=10)
-    words = "; ".join(
-        f"{q.id}: " + ", ".join(f"{n} {choice}" for choice, n in sorted(count.items()))
-        for q, count in zip(questions, counts, strict=True)
-    )
     return describe(ax, f"{title}. {words}.")
 
 

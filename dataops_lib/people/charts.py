@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe, unknown
+from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe, nothing
 from dataops_lib.people import headlines
 from dataops_lib.people.model import Model
 from dataops_lib.people.outlook import Standing
@@ -43,7 +43,7 @@ def bus_factors(held: Sequence[Holding], ax: Axes | None = None) -> Axes:
     """Draw how many people hold each table and pipeline: one alone is marked."""
     shown = [h for h in held if h.kind in ("table", "pipeline") and h.people is not None]
     if not shown:
-        return unknown("No table is described, so nobody can be counted", ax)
+        return nothing(ax, "No table is described, so nobody can be counted")
     ax = axes(ax, (8.0, 1.0 + 0.35 * len(shown)))
     counts = [h.bus_factor or 0 for h in shown]
     labels = [f"{h.name} ({h.kind})" for h in shown]
@@ -66,7 +66,7 @@ def bus_factors(held: Sequence[Holding], ax: Axes | None = None) -> Axes:
 def cards(products: Sequence[Card], ax: Axes | None = None) -> Axes:
     """Draw which fields each table's product card has: filled or empty, with a sign."""
     if not products:
-        return unknown("No table is described, so there is no card", ax)
+        return nothing(ax, "No table is described, so there is no card")
     ax = axes(ax, (8.0, 1.2 + 0.35 * len(products)))
     for row, card in enumerate(products):
         for column, name in enumerate(FIELDS):
@@ -126,7 +126,7 @@ def forecasts(standings: Sequence[Standing], ax: Axes | None = None) -> Axes:
     """Draw the team's probabilities for the three claims."""
     spoken = [s for s in standings if s.median is not None]
     if not spoken:
-        return unknown("Nobody has written down a probability", ax)
+        return nothing(ax, "Nobody has written down a probability")
     ax = axes(ax, (8.0, 1.2 + 0.5 * len(spoken)))
     for row, standing in enumerate(spoken):
         if standing.lowest is not None and standing.highest is not None:

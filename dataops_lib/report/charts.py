@@ -11,7 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter, WeekdayLocator
 
 from dataops_lib import wording
-from dataops_lib.chart_style import ACCENT, BAD, PLAN, STATUS, WARN, axes, describe, unknown
+from dataops_lib.chart_style import (
+    ACCENT,
+    BAD,
+    PLAN,
+    STATUS,
+    WARN,
+    axes,
+    describe,
+    nothing,
+    stacked_bars,
+)
 from dataops_lib.report import headlines
 from dataops_lib.teams.models import Picture
 
@@ -25,7 +35,7 @@ def daily(
     """Draw a daily series, what was planned, real events as bands and planted faults as marks."""
     ax = axes(ax)
     if series is None or picture is None or series.empty:
-        return unknown("No daily series: team.yaml names no picture, or its table is not there", ax)
+        return nothing(ax, "No daily series: team.yaml names no picture, or its table is not there")
     days = pd.to_datetime(series["day"])
     if picture.planned:
         ax.step(days, series[picture.planned], where="mid", color=PLAN, label=picture.planned)
@@ -57,22 +67,6 @@ def daily(
 def statuses(counts: Mapping[str, Mapping[str, int]], title: str, ax: Axes | None = None) -> Axes:
     """Draw how many findings of each status each group has, as labelled stacked bars."""
     ax = axes(ax, (8.0, 0.9 + 0.45 * max(len(counts), 1)))
-    groups = list(counts)
-    left = [0] * len(groups)
-    for status, colour in STATUS.items():
-        widths = [counts[group].get(status, 0) for group in groups]
-        if any(widths):
-            label = wording.WORDS[status]
-            bars = ax.barh(groups, widths, left=left, color=colour, label=label, edgecolor="white")
-            ax.bar_label(
-                bars, [str(w) if w else "" for w in widths], label_type="center", fontsize=8
-            )
-            left = [a + b for a, b in zip(left, widths, strict=True)]
-    ax.invert_yaxis()
     ax.set(title=title, xlabel="service levels")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False)
-    said = "; ".join(
-        f"{group}: " + ", ".join(f"{n} {wording.WORDS[s]}" for s, n in by.items() if n)
-        for group, by in counts.items()
-    )
-    return describe(ax, f"{title}. {said}.")
+    words = stacked_bars(ax, counts, STATUS, {str(k): word for k, word in wording.WORDS.items()})
+    return describe(ax, f"{title}. {words}.")

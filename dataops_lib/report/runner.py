@@ -104,6 +104,11 @@ def _write(made: Mapping[str, Any], work: Path, team: Team) -> None:
     if isinstance(first, _CellError):
         raise first
     record = _record(first)
+    record["sections"] = {
+        name: "failed" if isinstance(notebook, _CellError) else "made"
+        for name, notebook in made.items()
+        if name != REPORT
+    }
     files.write(work / "diagnosis.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
     files.write(work / "facts.csv", history.facts(record).to_csv(index=False))
     when = wording.day(team.as_of)
@@ -140,8 +145,17 @@ def _title(notebook: Any) -> str:
 
 def headline(path: Path) -> str:
     """The headline sentence of a report that was made."""
-    record = json.loads((path.parent / "diagnosis.json").read_text(encoding="utf-8"))
-    return str(record["headline"])
+    return str(_recorded(path)["headline"])
+
+
+def failed_sections(path: Path) -> list[str]:
+    """The sections of a report that are a page which says that they failed."""
+    return [name for name, state in _recorded(path)["sections"].items() if state == "failed"]
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((path.parent / "diagnosis.json").read_text("utf-8"))
+    return record
 
 
 def _record(notebook: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe, unknown
+from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, UNKNOWN, WARN, axes, describe, nothing
 from dataops_lib.runbooks import headlines
 from dataops_lib.runbooks.coverage import Answer
 from dataops_lib.runbooks.paths import OPEN, Graph, Node
@@ -26,7 +26,7 @@ def ways(graph: Graph, ax: Axes | None = None) -> Axes:
     title = headlines.ways(graph)
     reached = set(graph.reached)
     if not reached:
-        return unknown(title, ax)
+        return nothing(ax, title)
     places: Places = {}
     for node, _ in graph.steps:  # in the order in which they are written
         if node in reached:
@@ -80,7 +80,7 @@ def coverage(answered: Sequence[Answer], ax: Axes | None = None) -> Axes:
     title = headlines.coverage(answered)
     paged = [answer for answer in answered if answer.pages]
     if not paged:
-        return unknown(title, ax)
+        return nothing(ax, title)
     ax = axes(ax, (8.0, 1.2 + 0.35 * len(paged)))
     for row, answer in enumerate(paged):
         label = f"{answer.runbook}, {answer.weaknesses} weaknesses"

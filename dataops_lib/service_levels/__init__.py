@@ -1,6 +1,7 @@
 """SLIs, SLOs, SLAs and error budgets: what was promised, and how well it was kept.
 
 objectives     what a promise about a table says
+periods        the period of a promise: the last days, or a whole calendar period
 measurements   what a measurement of a promise holds: good, total, and what nobody knows
 slo            promises of a team: read from its file, held against measurements, and linted
 sli            what was measured: fresh minutes, good runs, complete cells, ordinary volumes
@@ -12,7 +13,6 @@ burn_alerts    burn-rate alerts: when somebody is called, and rules that can nev
 budget_policy  what a team does while so much of an error budget is left
 severity       how bad it is, by when somebody answers, and what puts a table into a tier
 openslo        promises as OpenSLO v1 documents, written and read
-lessons        comparisons that notebooks 02 and 03 make: months, ways of averaging, printed numbers
 headlines      sentences about promises: budgets, alerts, evidence; computed, so true for any team
 charts         pictures of promises: budgets, alerts, evidence. Each draws on an Axes it returns
 """

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import model_validator
 
-from dataops_lib import yaml_lines
+from dataops_lib import playbook, yaml_lines
 from dataops_lib.fields import Frozen, Line, Share
 from dataops_lib.finding import Finding
 from dataops_lib.service_levels.budget import Target, burn_rate
@@ -43,8 +43,13 @@ class BurnRules(Frozen):
 
 def burn_rules(text: str, which: str, file: str = "burn_rate_rules.yaml") -> list[BurnRule]:
     """The rules of the set `which`, "service" or "daily"; TeamError with all mistakes."""
-    found = yaml_lines.validate(BurnRules, yaml_lines.loads(text, file)).rules
-    return [rule for rule in found if rule.set == which]
+    every = yaml_lines.validate(BurnRules, yaml_lines.loads(text, file)).rules
+    return [rule for rule in every if rule.set == which]
+
+
+def rules(which: str) -> list[BurnRule]:
+    """The rules of the playbook for "service" or "daily" tables."""
+    return burn_rules(playbook.text("burn_rate_rules.yaml"), which)
 
 
 def factor(rule: BurnRule, period: timedelta) -> float:

@@ -15,7 +15,7 @@ from matplotlib.dates import ConciseDateFormatter, WeekdayLocator
 from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, WARN, axes, describe, nothing
 from dataops_lib.service_levels import budget, burn_alerts, headlines, objectives
 from dataops_lib.windows import Window
-from dataops_lib.wording import percent
+from dataops_lib.wording import number, percent, plural
 
 
 def burndown(
@@ -23,17 +23,19 @@ def burndown(
     target: budget.Target | None,
     *,
     planted: Mapping[date, str] | None = None,
+    whole: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the share of the budget left after each day of `history` (day, good, total).
 
+    `whole` is the total of the period where that is not over yet.
     The dashed line is a budget spent evenly; planted faults are marked on the day they were due.
     """
     ax = axes(ax)
-    left = budget.burndown(history, target or "99%")
+    if target is None or not history["total"].sum():
+        return nothing(ax, "Nothing was measured, so no budget can be drawn")
+    left = budget.burndown(history, target, expected_total=whole)
     title = headlines.burndown(left)
-    if target is None or left.empty or left["remaining"].isna().all():
-        return nothing(ax, headlines.burndown(left.iloc[:0]))
     days = pd.to_datetime(left["day"])
     share, end = 100 * left["remaining"], float(left["remaining"].iloc[-1])
     ax.step(days, share, where="post", color=OK if end >= 0 else BAD, linewidth=2)
@@ -64,13 +66,14 @@ def budgets(left: Iterable[tuple[str, float]], ax: Axes | None = None) -> Axes:
         return nothing(ax, title)
     colours = [OK if share >= 25 else WARN if share >= 0 else BAD for _, share in known]
     bars = ax.barh([name for name, _ in known], [share for _, share in known], color=colours)
-    ax.bar_label(bars, [f"{share:.0f} %" for _, share in known], fontsize=8, padding=3)
+    texts = [percent(share / 100, digits=2) for _, share in known]
+    ax.bar_label(bars, texts, fontsize=8, padding=3)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.invert_yaxis()
     ax.margins(x=0.15)
     ax.set(xlabel="error budget left (%)", title=title)
-    said = "; ".join(f"{name}: {share:.0f} % left" for name, share in known)
-    return describe(ax, f"{title}. {said}.")
+    words = "; ".join(f"{name}: {text} left" for (name, _), text in zip(known, texts, strict=True))
+    return describe(ax, f"{title}. {words}.")
 
 
 def months(table: pd.DataFrame, assumed_minutes: float, ax: Axes | None = None) -> Axes:
@@ -105,12 +108,14 @@ def intervals(counted: pd.DataFrame, target: budget.Target | None, ax: Axes | No
         ax.legend(fontsize=8, frameon=False)
     ax.margins(y=0.4)
     title = "Counted in minutes the history looks far more certain than it is"
+    if len(counted) < 2:
+        title = "What the history shows, if failures are independent"
     ax.set(xlabel="good (%), with 95 % interval", title=title)
-    said = "; ".join(
+    words = "; ".join(
         f"{row['counted in']}: {100 * row['low']:.1f} to {100 * row['high']:.1f} %"
         for row in counted.to_dict("records")
     )
-    return describe(ax, f"{title}. {said}.")
+    return describe(ax, f"{title}. {words}.")
 
 
 def one_more(costs: pd.DataFrame, left: float, ax: Axes | None = None) -> Axes:
@@ -128,7 +133,7 @@ def one_more(costs: pd.DataFrame, left: float, ax: Axes | None = None) -> Axes:
         ax.axhline(left, color=OK, linestyle=":", label="what is left")
     ax.legend(fontsize=8, frameon=False)
     ax.set(ylabel="price (budgets)", title=title)
-    return describe(ax, f"{title}. {headlines.one_more(left, costs)}")
+    return describe(ax, f"{title}. {headlines.budgets_used(left)}.")
 
 
 def reach(
@@ -161,33 +166,39 @@ def outlook(
     success: str = "99%",
     incidents: float = 1.0,
     hours: float = 4.0,
+    *,
+    days: float = 30,
+    runs: int = 30,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how often a 30-day promise would hold, counted in runs and in minutes.
+    """Draw how often a promise over `days` would hold, counted in runs and in minutes.
 
-    `success` is the chance that a run is good, `incidents` come in a month and last `hours` in
-    the middle (median).
+    `success` is the chance that each of the `runs` of a period is good, `incidents` come in a
+    month and last `hours` in the middle (median).
     """
     ax = axes(ax, (8.0, 2.0))
-    seen = budget.simulate(
+    chances = budget.simulate(
         target,
         success_rate=float(objectives.as_target(success)),
         incidents_per_month=incidents,
         median_minutes=hours * 60,
         months=20_000,
+        period_days=days,
+        runs=runs,
     )
     held = {
-        f"30 runs, {seen.allowed_failures} may fail": seen.runs_met_exact,
-        f"minutes, {seen.budget_minutes:.0f} may be bad": seen.minutes_met,
+        f"{plural(runs, 'run')}, {chances.allowed_failures} may fail": chances.runs_met_exact,
+        f"minutes, {number(chances.budget_minutes)} may be bad": chances.minutes_met,
     }
     bars = ax.barh(list(held), [100 * value for value in held.values()], color=[ACCENT, PLAN])
-    ax.bar_label(bars, [f"{100 * value:.0f} %" for value in held.values()], fontsize=8, padding=3)
+    texts = [percent(value, digits=2) for value in held.values()]
+    ax.bar_label(bars, texts, fontsize=8, padding=3)
     ax.invert_yaxis()
-    title = headlines.outlook(target, seen)
-    ax.set(xlim=(0, 110), xlabel="months in which the promise holds (%)", title=title)
-    quantiles = ", ".join(f"{name} {value:.0f}" for name, value in seen.bad_minutes.items())
+    title = headlines.outlook(target, chances)
+    ax.set(xlim=(0, 110), xlabel="periods in which the promise holds (%)", title=title)
+    quantiles = ", ".join(f"{name} {value:.0f}" for name, value in chances.bad_minutes.items())
     text = f"{title}. Runs good with {success}, {incidents:g} incidents a month of {hours:g} hours"
-    return describe(ax, f"{text}; bad minutes of a month: {quantiles}.")
+    return describe(ax, f"{text}; bad minutes of a period: {quantiles}.")
 
 
 def averages(found: Mapping[str, float], target: budget.Target, ax: Axes | None = None) -> Axes:
@@ -195,7 +206,7 @@ def averages(found: Mapping[str, float], target: budget.Target, ax: Axes | None 
     ax = axes(ax, (8.0, 1.9))
     bars = ax.barh(list(found), [100 * value for value in found.values()], color=ACCENT)
     ax.bar_label(
-        bars, [percent(round(value, 4)) for value in found.values()], fontsize=8, padding=3
+        bars, [percent(value, digits=3) for value in found.values()], fontsize=8, padding=3
     )
     allowed = 100 * float(1 - objectives.as_target(target))
     ax.axvline(allowed, color=BAD, linestyle="--", label=f"allowed: {allowed:.3g} %")
@@ -213,8 +224,10 @@ def published(found: pd.DataFrame, ax: Axes | None = None) -> Axes:
     off = found["printed"] / found["right"]
     names = [f"{row['where']}: {row['what']}" for row in found.to_dict("records")]
     ax.barh(names, off - 1, left=1, color=[BAD if one > 1 else WARN for one in off])
-    said = [f"{row['printed']:,.4g}, right {row['right']:,.4g}" for row in found.to_dict("records")]
-    for at, (end, text) in enumerate(zip(off, said, strict=True)):
+    words = [
+        f"{row['printed']:,.4g}, right {row['right']:,.4g}" for row in found.to_dict("records")
+    ]
+    for at, (end, text) in enumerate(zip(off, words, strict=True)):
         ax.text(1.06 * max(end, 1.0), at, text, fontsize=8, va="center")
     ax.axvline(1, color="black", linewidth=0.8)
     ax.invert_yaxis()
@@ -222,8 +235,8 @@ def published(found: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set(xscale="log", xlim=(0.5, 60), xlabel="printed / right (log)", title=title)
     ax.set_xticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     ax.tick_params(axis="y", labelsize=8)
-    pairs = "; ".join(f"{name}: {words}" for name, words in zip(names, said, strict=True))
-    return describe(ax, f"{headlines.published(found)}. {pairs}.")
+    listed = "; ".join(f"{name}: {text}" for name, text in zip(names, words, strict=True))
+    return describe(ax, f"{headlines.published(found)}. {listed}.")
 
 
 def ages(
@@ -251,10 +264,10 @@ def ages(
     ax.set(ylabel="age (hours)", title=title, ylim=(0, 1.2 * oldest))  # room for the legend
     ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
     ax.legend(fontsize=8, frameon=False, loc="upper left", ncols=2)
-    said = "; ".join(
+    words = "; ".join(
         f"{name}: {limit / timedelta(hours=1):g} hours" for name, limit in limits.items()
     )
-    return describe(ax, f"{title}. Limits: {said}.")
+    return describe(ax, f"{title}. Limits: {words}.")
 
 
 def two_ages(landings: pd.DataFrame | None, window: Window, ax: Axes | None = None) -> Axes:
@@ -308,18 +321,18 @@ def proven(targets: Iterable[str], runs: int = 700, ax: Axes | None = None) -> A
     ax = axes(ax)
     counts = list(range(1, runs + 1))
     ax.plot(counts, [100 * budget.proven(n, n) for n in counts], color=ACCENT)
-    said = []
+    words = []
     for target in targets:
         needed, level = budget.runs_to_prove(target), 100 * float(objectives.as_target(target))
         if needed <= runs:
             ax.plot([needed], [level], "o", color=OK)
             ax.annotate(f"{target}: {needed}", (needed, level), xytext=(4, -12), fontsize=8,
                         textcoords="offset points")  # fmt: skip
-            said.append(f"{target} needs {needed}")
+            words.append(f"{target} needs {needed}")
     week, month = (100 * budget.proven(n, n) for n in (7, 30))
     title = f"7 clean runs prove {week:.1f} %, 30 prove {month:.1f} %"
     ax.set(xlabel="runs, all of them clean", ylabel="proven rate (%)", title=title, ylim=(50, 101))
-    return describe(ax, f"{title}. Clean runs to prove a target: {'; '.join(said)}.")
+    return describe(ax, f"{title}. Clean runs to prove a target: {'; '.join(words)}.")
 
 
 def shares(named: Mapping[str, float | None], title: str, ax: Axes | None = None) -> Axes:
@@ -354,6 +367,12 @@ def scores(scored: pd.DataFrame, limit: float = 3.0, ax: Axes | None = None) -> 
     return describe(ax, f"{title}. Limit {limit:g}.")
 
 
+def tried_out(history: pd.DataFrame, left_out: int = 0, ax: Axes | None = None) -> Axes:
+    """`backtest` of the usual targets and windows; the last `left_out` days choose nothing."""
+    targets, windows = ("90%", "95%", "98%", "99%", "99.5%", "99.9%"), (7, 14, 28)
+    return backtest(budget.backtest(history, targets, windows, left_out=left_out), ax)
+
+
 def backtest(tried: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the share of days each target would have been kept, by window (`budget.backtest`)."""
     ax = axes(ax, (8.0, 2.6))
@@ -364,7 +383,7 @@ def backtest(tried: pd.DataFrame, ax: Axes | None = None) -> Axes:
     values = grid.to_numpy(float)
     ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        text = "too short" if np.isnan(value) else f"{100 * value:.0f} %"
+        text = "too short" if np.isnan(value) else percent(value, digits=2)
         shade = "white" if value < 0.6 else "black"
         ax.text(column, row, text, ha="center", va="center", fontsize=8, color=shade)
     ax.set_xticks(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dataops_lib.errors import UsageError
-from dataops_lib.windows import Window, midnight, rolling
+from dataops_lib.service_levels.periods import Period as Period
+from dataops_lib.service_levels.periods import TargetError as TargetError
+from dataops_lib.service_levels.periods import read_period
 from dataops_lib.wording import MINUTES, unit_minutes
 
 Kind = Literal["age", "ratio", "score"]
 Target = Decimal | float | str
-CALENDARS = ("week", "month", "quarter", "year")
 
 _OBJECTIVE = re.compile(
     r"(?P<z>z-?score\s*)?(?P<sign><=?|>=?|≤|≥)\s*"
@@ -28,77 +29,12 @@ _BUDGET = re.compile(
     r"(?P<share>[\d.]+)\s*%(?:\s*=\s*(?P<time>[\d.]+)\s*(?P<unit>minutes?|hours?)/(?P<per>\w+))?"
 )
 
-
-class TargetError(UsageError, ValueError):
-    """A promise that cannot be held or measured; `fix` says what to write instead."""
-
-    def __init__(self, message: str, fix: str) -> None:
-        self.message, self.fix = message, fix
-        super().__init__(f"{message}. {fix}")
-
-
-@dataclass(frozen=True)
-class Period:
-    """The time over which a promise is counted: the last `days`, or a whole calendar period.
-
-    Examples
-    --------
-    >>> str(Period(days=7)), str(Period(calendar="month"))
-    ('7-day rolling', 'calendar month')
-    """
-
-    days: int | None = None
-    calendar: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.days is None) == (self.calendar is None):
-            raise TargetError("a period is rolling or calendar", "Write '30-day rolling'")
-        if self.days is not None and self.days < 1:
-            raise TargetError(f"the period has {self.days} days", "Write 1 day or more")
-        if self.calendar is not None and self.calendar not in CALENDARS:
-            raise TargetError(
-                f"{self.calendar!r} is not a calendar period", f"Write one of {CALENDARS}"
-            )
-
-    def __str__(self) -> str:
-        return f"{self.days}-day rolling" if self.days else f"calendar {self.calendar}"
-
-    def window(self, as_of: date, zone: str) -> Window:
-        """The period that ends with the day before `as_of`; a calendar one may not be over yet."""
-        if self.days is not None:
-            return rolling(as_of, days=self.days, zone=zone)
-        last = as_of - timedelta(days=1)
-        first = {
-            "week": last - timedelta(days=last.weekday()),
-            "month": last.replace(day=1),
-            "quarter": last.replace(month=3 * ((last.month - 1) // 3) + 1, day=1),
-            "year": last.replace(month=1, day=1),
-        }[str(self.calendar)]
-        return Window(midnight(first, zone), midnight(as_of, zone))
-
-    def rest(self, as_of: date, zone: str) -> Window:
-        """What is still to come of a calendar period in `as_of`; nothing of a rolling one."""
-        start = midnight(as_of, zone)
-        last = as_of - timedelta(days=1)
-        following = {
-            "week": last + timedelta(days=7 - last.weekday()),
-            "month": _month_after(last, 1),
-            "quarter": _month_after(last, 3 - (last.month - 1) % 3),
-            "year": date(last.year + 1, 1, 1),
-        }
-        end = midnight(following[self.calendar], zone) if self.calendar else start
-        return Window(start, end)
-
-    @property
-    def nominal_days(self) -> int:
-        """Days of a rolling period; of a calendar period the shortest it can have."""
-        return self.days or {"week": 7, "month": 28, "quarter": 90, "year": 365}[str(self.calendar)]
-
-
-def _month_after(day: date, months: int) -> date:
-    """The first day of the month `months` after that of `day`."""
-    years, month = divmod(day.month - 1 + months, 12)
-    return date(day.year + years, month + 1, 1)
+_DEADLINE = re.compile(
+    r"(?:before|by)\s+(?P<time>\d{1,2}:\d{2})\s+(?P<zone>[A-Za-z][\w+/-]*)"
+    r"(?:\s*(?:for|,)\s*(?P<share>[\d.]+)\s*%(?:\s+of\s+\w+)?)?"
+    r"\s*(?:\((?P<period>[^()]*)\))?",
+    re.IGNORECASE,
+)
 
 
 def as_target(value: Target) -> Decimal:
@@ -137,13 +73,17 @@ class Objective:
 
     `limit` is a timedelta for an age (at most), a ratio for a share (at least) and a number for a
     score (its size at most). `target` is the share of good minutes or events that the promise
-    needs: the limit itself for a ratio; None when an age or score promises no share.
+    needs: the limit itself for a ratio; None when an age or score promises no share. A deadline is
+    an age: `by` a time of day in `zone`, and `limit` the time until then, from midnight or, once it
+    is `due_at` a moment, from there.
     """
 
     kind: Kind
     limit: timedelta | Decimal
     period: Period | None = None
     share: Decimal | None = None
+    by: time | None = None
+    zone: str = "UTC"
 
     @property
     def target(self) -> Decimal | None:
@@ -159,17 +99,29 @@ class Objective:
         exact = Decimal(str(value))
         return exact >= self.limit if self.kind == "ratio" else abs(exact) <= self.limit
 
+    def due_at(self, moment: datetime) -> Objective:
+        """The same deadline as an age past `moment` (UTC), when the table is due."""
+        if self.by is None:
+            return self
+        local = ZoneInfo(self.zone)
+        days = (moment.astimezone(local).date() + timedelta(days=n) for n in range(2))
+        ends = (datetime.combine(day, self.by, local).astimezone(UTC) for day in days)
+        return replace(self, limit=next(end for end in ends if end > moment) - moment)
+
     def __str__(self) -> str:
         words = [{"age": "<", "ratio": ">", "score": "Z-score <"}[self.kind]]
-        if isinstance(self.limit, timedelta):
+        if self.by is not None:
+            words = ["before", f"{self.by:%H:%M}", self.zone]
+        elif isinstance(self.limit, timedelta):
             words.append(_duration(self.limit))
         else:
-            words.append(_plain(self.limit, self.kind == "ratio"))
-        words += [f"for {_plain(self.share, True)}"] if self.share is not None else []
+            words.append(plain(self.limit, self.kind == "ratio"))
+        words += [f"for {plain(self.share, True)}"] if self.share is not None else []
         return " ".join([*words, *([f"({self.period})"] if self.period else [])])
 
 
-def _plain(value: Decimal, as_percent: bool) -> str:
+def plain(value: Decimal, as_percent: bool) -> str:
+    """A limit as files write it: 99.5%, or a number."""
     return f"{(value * 100).normalize():f}%" if as_percent else f"{value.normalize():f}"
 
 
@@ -197,15 +149,23 @@ def parse(text: str) -> Objective:
     Decimal('0.995')
     >>> parse("< 2 hours").limit
     datetime.timedelta(seconds=7200)
+    >>> str(parse("before 07:00 Europe/Berlin for 99% of days (30-day rolling)"))
+    'before 07:00 Europe/Berlin for 99% (30-day rolling)'
     >>> str(parse("< 2 hours for 99% of minutes (30-day rolling)"))
     '< 2 hours for 99% (30-day rolling)'
     """
+    if deadline := _DEADLINE.fullmatch(text.strip()):
+        return _deadline(deadline)
     match = _OBJECTIVE.fullmatch(text.strip())
     if match is None:
-        known = "'< 2 hours', '> 99.5% (7-day rolling)' or 'Z-score < 3'"
-        raise TargetError(f"{text!r} is not an objective", f"Write it like {known}")
+        forms = (
+            "'< 2 hours', 'before 07:00 Europe/Berlin', '> 99.5% (7-day rolling)', 'Z-score < 3'"
+        )
+        raise TargetError(
+            f"{text!r} is not an objective", f"Write it like {forms} or 'Z-score < 3'"
+        )
     number, unit, upper = match["number"], (match["unit"] or "").lower(), match["sign"] in "<=≤"
-    period = _period(match["period"]) if match["period"] else None
+    period = read_period(match["period"]) if match["period"] else None
     share = as_target(match["share"] + "%") if match["share"] else None
     if match["z"] or unit not in ("%", "") or upper:
         if not upper:
@@ -231,15 +191,18 @@ def parse(text: str) -> Objective:
     return Objective("age", span, period, share)
 
 
-def _period(words: str) -> Period:
-    found = re.fullmatch(r"\s*(\d{1,4})[- ]days?(?:\s+rolling)?\s*", words)
-    if found:
-        return Period(days=int(found[1]))
-    found = re.fullmatch(r"\s*calendar\s+(\w+)\s*", words)
-    if found:
-        return Period(calendar=found[1])
-    fix = "Write '(30-day rolling)' or '(calendar month)'"
-    raise TargetError(f"{words!r} is not a period", fix)
+def _deadline(match: re.Match[str]) -> Objective:
+    zone, clock = match["zone"], match["time"]
+    try:
+        ZoneInfo(zone)
+        by = time.fromisoformat(clock.zfill(5))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        fix = "Write it like 'before 07:00 Europe/Berlin'"
+        raise TargetError(f"{match[0]!r} names no time of day and time zone", fix) from None
+    limit = timedelta(hours=by.hour, minutes=by.minute)
+    period = read_period(match["period"]) if match["period"] else None
+    share = as_target(match["share"] + "%") if match["share"] else None
+    return Objective("age", limit, period, share, by, zone)
 
 
 @dataclass(frozen=True)
@@ -251,7 +214,7 @@ class BudgetText:
     per: str = "month"
 
     def __str__(self) -> str:
-        share = _plain(self.share, True)
+        share = plain(self.share, True)
         if self.time is None:
             return share
         hours = Decimal(self.time // timedelta(microseconds=1)) / 3_600_000_000
@@ -271,13 +234,13 @@ def parse_budget(text: str) -> BudgetText:
         if match is None:
             raise InvalidOperation
         share = 1 - as_target(f"{100 - Decimal(match['share'])}%")
-        time = Decimal(match["time"]) if match["time"] else None
+        length = Decimal(match["time"]) if match["time"] else None
     except InvalidOperation:
         fix = "Write it like '0.5% = 3.6 hours/month'"
         raise TargetError(f"{text!r} is not an error budget", fix) from None
-    if time is None:
+    if length is None:
         return BudgetText(share)
-    minutes = time * (60 if match["unit"].startswith("hour") else 1)
+    minutes = length * (60 if match["unit"].startswith("hour") else 1)
     return BudgetText(share, timedelta(microseconds=int(minutes * 60_000_000)), match["per"])
 
 

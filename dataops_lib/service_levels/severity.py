@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from dataops_lib import yaml_lines
+from dataops_lib import playbook, yaml_lines
 from dataops_lib.fields import Frozen, Line
 from dataops_lib.windows import Window
 
@@ -90,13 +90,27 @@ def load_severities(text: str, file: str = "severity.yaml") -> Severities:
     return yaml_lines.validate(Severities, yaml_lines.loads(text, file))
 
 
-def severity(tier: int, state: State, lasted: timedelta, table: Severities) -> Severity:
-    """The severity of a table of `tier` that has missed its SLO or SLA for `lasted`."""
+def load() -> Severities:
+    """The severities of the playbook."""
+    return load_severities(playbook.text("severity.yaml"))
+
+
+def severity(
+    tier: int, state: State, lasted: timedelta, table: Severities, written: str | None = None
+) -> str:
+    """The severity of a table of `tier` that has missed its SLO or SLA for `lasted`.
+
+    `written` is the on_call_severity of its promises: it stands in the place of the tier's, until
+    the state has lasted long enough to be worse.
+    """
     rows = [r for r in table.severities if (r.tier, r.state) == (tier, state)]
-    held = [row for row in rows if row.lasting <= lasted]
+    held = sorted((row for row in rows if row.lasting <= lasted), key=lambda row: row.lasting)
     if not held:
         raise ValueError(f"no severity is written for tier {tier} and {state}; add it")
-    return max(held, key=lambda row: row.lasting).severity
+    if written is None:
+        return held[-1].severity
+    grown = held[-1].severity != held[0].severity
+    return min(written, held[-1].severity) if grown else written
 
 
 def respond_by(level: Severity, at: datetime, hours: ServiceHours, table: Severities) -> datetime:

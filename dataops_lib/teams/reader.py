@@ -321,12 +321,21 @@ def _cross_check(
     slos: tuple[objectives.SLO, ...] | None,
     contracts: Mapping[str, contract.Contract] | None,
 ) -> list[Problem]:
-    """Tables that other files name and team.yaml does not list."""
+    """Tables that other files name and team.yaml does not list, or gives another tier."""
     tables = [table.name for table in file.tables]
     used = [("slos.yaml", table) for table in {promise.table for promise in slos or ()}]
     used += [("contracts", table) for table in contracts or ()]
-    return [
+    problems = [
         Problem(name, None, "name", *_unknown(table, "tables", tables))
         for name, table in used
         if table not in tables
     ]
+    tiers = {table.name: table.tier for table in file.tables}
+    fix = "write the same tier in both files, or leave it out of slos.yaml"
+    written = dict.fromkeys((promise.table, promise.tier) for promise in slos or ())
+    for table, tier in written:
+        there = tiers.get(table, tier)
+        if tier is not None and tier != there:
+            message = f"of {table} is {tier}, but {there} in team.yaml"
+            problems.append(Problem("slos.yaml", None, "tier", message, fix))
+    return problems

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from dataops_lib import playbook, windows
+from dataops_lib.course import lessons
 from dataops_lib.evidence import Observed, accounts, levels, series
-from dataops_lib.service_levels import budget, burn_alerts, lessons, slo
+from dataops_lib.service_levels import budget, burn_alerts, slo
 from dataops_lib.teams import Team, history
 from dataops_lib.teams.models import TeamFile
 
@@ -165,6 +166,19 @@ def test_without_a_history_an_incident_has_a_price_but_nothing_is_left_to_compar
     assert costs.loc[0, "budgets"] == pytest.approx(1)
     assert costs["left_after"].isna().all()
     assert accounts.one_more(None).empty
+
+
+def test_the_largest_incident_that_still_fits_is_computed():
+    one = account(stand(missed=[]))
+    assert accounts.bears(one) == (  # 1 % of 30 days
+        "The budget bears one more incident of 7 hours 12 minutes, not longer."
+    )
+    spent = account(stand(missed=[date(2013, 2, 10)]))
+    assert accounts.bears(spent).startswith("No further incident can be paid: 3.06 budgets")
+    runs = account(stand(), "pipeline_success_rate")
+    assert accounts.bears(runs) == "The budget bears 1 more failed run."  # 1.5 of 30
+    assert "is not" in accounts.bears(account(stand(known=False)))
+    assert "is not" in accounts.bears(None)
 
 
 def test_where_runs_are_counted_an_incident_is_a_number_of_runs():

@@ -80,7 +80,8 @@ def test_runs_are_stacked_by_how_they_ended():
 
 
 def test_without_a_run_history_the_picture_says_so():
-    assert words(course_charts.runs({})) == ["No run history is given"]
+    ax = course_charts.runs({})
+    assert (ax.get_title(), words(ax)) == ("No run history is given", ["unknown"])
 
 
 def test_an_incident_is_drawn_on_the_clock_of_the_team_and_shaded_while_readers_waited():

@@ -178,6 +178,7 @@ def test_a_section_that_fails_becomes_a_page_that_says_so(bare, tmp_path, monkey
     assert "(failed)" in page.read_text()
     failed = (page.parent / "01_broken.html").read_text()
     assert "ValueError: &lt;b&gt;no&lt;/b&gt;" in failed
+    assert runner.failed_sections(page) == ["01_broken"]
 
 
 def test_a_page_one_that_fails_leaves_a_failure_page(bare, tmp_path, monkeypatch):

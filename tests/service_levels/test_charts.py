@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from dataops_lib import chart_style, files, playbook
+from dataops_lib.course import lessons
 from dataops_lib.evidence import accounts, series
-from dataops_lib.service_levels import budget, burn_alerts, charts, lessons
+from dataops_lib.service_levels import budget, burn_alerts, charts
 from dataops_lib.windows import Window
 
 mpl.use("agg")

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from dataops_lib import playbook, wording
+from dataops_lib.course import lessons
 from dataops_lib.evidence import series
 from dataops_lib.finding import Finding
 from dataops_lib.service_levels import (
     budget,
     burn_alerts,
     headlines,
-    lessons,
     objectives,
     severity,
     sli,
@@ -62,7 +62,7 @@ def test_the_largest_spender_is_named_with_its_share():
 
 def test_the_worst_of_many_budgets_is_named_and_unknown_ones_do_not_count():
     said = headlines.budgets([("a", 0.5), ("b", -1.0), ("c", math.nan)])
-    assert said == "1 of 2 budgets are overspent; worst: b, 2 budgets were used"
+    assert said == "1 of 2 budgets overspent; worst: b, 2 budgets were used"
 
 
 @pytest.mark.parametrize("wrong", [100, 101, 0, -1, math.nan, "99.9", None, True])
@@ -93,17 +93,10 @@ def test_bad_minutes_are_told_by_the_pieces_they_came_in():
     )
     at = datetime(2013, 2, 10, 8, tzinfo=UTC)
     said = headlines.trials(counted, [Window(at, at + timedelta(hours=22))])
-    assert said.startswith("1,320 bad minutes came in one piece of 22.0 hours")
+    assert said.startswith("1,320 bad minutes came in one piece of 22 hours")
     assert "10 times as wide" in said
     assert "No minute was bad" in headlines.trials(counted, [])
-    assert "Nothing was measured" in headlines.trials(counted.assign(n=0), [])
-
-
-def test_the_longest_incident_that_can_be_paid_is_named():
-    costs = pd.DataFrame({"incident": ["1 hour", "2 hours"], "left_after": [0.1, -0.3]})
-    assert "one more incident of 1 hour," in headlines.one_more(0.5, costs)
-    assert "Not one" in headlines.one_more(-1.0, costs.assign(left_after=-2.0))
-    assert "is not" in headlines.one_more(math.nan, costs)
+    assert "No minute was measured" in headlines.trials(counted[:0], [])
 
 
 def test_rules_that_cannot_fire_are_named_with_the_targets():
@@ -201,10 +194,24 @@ def test_the_strictest_promise_that_always_held_is_named():
     past = pd.DataFrame({"day": range(20), "good": [10.0] * 19 + [9.0], "total": [10.0] * 20})
     tried = budget.backtest(past, ["90%", "99.9%"], [5, 10])
     assert headlines.backtest(tried) == (
-        "The strictest promise that always held is 90 % over 10 days, on 20 days of history"
+        "The strictest promise that held on the first 20 days is 90 % over 10 days; no later day "
+        "shows whether it goes on to hold"
     )
     assert headlines.backtest(budget.backtest(past, ["99.9%"], [5])).startswith("None of these")
     assert headlines.backtest(budget.backtest(past, ["90%"], [50])).startswith("No history")
+
+
+def test_a_promise_that_always_held_is_tried_on_the_days_that_were_left_out():
+    good = [10.0] * 16 + [5.0] + [10.0] * 3  # one bad day, and it is among the last five
+    past = pd.DataFrame({"day": range(20), "good": good, "total": [10.0] * 20})
+    tried = budget.backtest(past, ["90%", "99.9%"], [5], left_out=5)
+    assert list(tried["green_ratio"]) == [1, 1]  # nothing was bad before
+    assert (tried["history_days"] == 15).all() and (tried["later_days"] == 5).all()
+    assert list(tried["later_red"]) == [0, 4]
+    assert headlines.backtest(tried) == (
+        "The strictest promise that held on the first 15 days is 99.9 % over 5 days; on the "
+        "5 days after them it was broken on 4"
+    )
 
 
 def test_states_are_counted_and_breaches_named():
@@ -220,7 +227,6 @@ def test_states_are_counted_and_breaches_named():
 
 def test_shares_that_are_not_known_are_not_zero():
     assert headlines.shares({"a": 0.5, "b": None}) == "a: 50 %; b: unknown"
-    assert headlines.literal([("read literally", 22.0)]) == "read literally: stale 22.0 hours a day"
 
 
 def test_ways_of_averaging_are_compared_by_their_extremes():

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataops_lib import playbook
+from dataops_lib.course import lessons
 from dataops_lib.errors import TeamError
 from dataops_lib.service_levels import (
     budget,
     budget_policy,
     burn_alerts,
     freshness,
-    lessons,
     objectives,
     severity,
 )
@@ -485,3 +485,10 @@ def test_the_numbers_that_were_printed_wrong_are_computed_right():
     found = lessons.published()
     assert list(found["printed"]) == PUBLISHED
     assert list(found["right"]) == pytest.approx(RIGHT)
+
+
+def test_a_written_severity_stands_until_the_state_lasts_long_enough_to_be_worse():
+    day = timedelta(days=1)
+    assert severity.severity(2, "sla_breached", HOUR, TABLE, "P3") == "P3"
+    assert severity.severity(2, "sla_breached", 2 * day, TABLE, "P3") == "P1"
+    assert severity.severity(1, "slo_missed", HOUR, TABLE, "P2") == "P2"

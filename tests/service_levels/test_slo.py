@@ -1,7 +1,7 @@
 """A team's promises: the article's words, their meaning, and every mistake in a file."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from itertools import product
@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from dataops_lib.errors import TeamError
 from dataops_lib.service_levels import slo
-from dataops_lib.service_levels.objectives import BudgetText
+from dataops_lib.service_levels.objectives import BudgetText, Period, TargetError
 
 settings.register_profile("patient", deadline=None)  # first imports are slow
 settings.load_profile("patient")
@@ -455,3 +455,45 @@ def test_the_budget_text_agrees_with_the_target(sli, words, text, parts):
 def test_a_tier_1_table_without_an_objective_is_unknown_not_ok():
     found = said(replace(CLEAN, tier=1))
     assert found == [("unknown", "no objective")] * 3
+
+
+# ---- deadlines
+
+
+def test_a_deadline_is_an_age_past_the_moment_the_table_is_due():
+    promise = slo.parse("before 07:00 Europe/Berlin for 99% of days (30-day rolling)")
+    assert (promise.kind, promise.target) == ("age", Decimal("0.99"))
+    summer, winter = datetime(2026, 7, 1, 4, tzinfo=UTC), datetime(2026, 1, 5, 5, 30, tzinfo=UTC)
+    assert promise.due_at(summer).limit == HOUR  # due at 06:00 in Berlin
+    assert promise.due_at(winter).limit == 0.5 * HOUR  # due at 06:30
+    assert promise.due_at(datetime(2026, 1, 5, 6, tzinfo=UTC)).limit == 24 * HOUR  # due when late
+    assert slo.parse(str(promise)) == promise
+
+
+@pytest.mark.parametrize("text", ["before 25:00 Europe/Berlin", "before 07:00 Berlin", "before 7"])
+def test_a_deadline_without_a_time_of_day_and_a_zone_is_refused(text):
+    with pytest.raises(TargetError, match="before 07:00 Europe/Berlin"):
+        slo.parse(text)
+
+
+def test_an_sla_without_a_share_has_that_of_the_files_budget():
+    text = """
+slos:
+  - name: t
+    freshness: {slo: "< 2 hours", sla: "< 4 hours"}
+    error_budget_monthly: "0.5% = 3.6 hours/month"
+"""
+    (promise,) = slo.loads(text)
+    assert (promise.target, promise.sla_target) == (Decimal("0.995"), Decimal("0.995"))
+    (bare,) = slo.loads(text.replace('    error_budget_monthly: "0.5% = 3.6 hours/month"\n', ""))
+    assert (bare.target, bare.sla_target) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "as_of", "days"),
+    [("month", date(2026, 3, 3), 29), ("month", date(2026, 3, 1), 0), ("week", date(2026, 3, 3), 6),
+     ("quarter", date(2026, 2, 1), 59), ("year", date(2026, 12, 31), 1)],
+)  # fmt: skip
+def test_the_rest_of_a_calendar_period_begins_at_as_of(calendar, as_of, days):
+    assert Period(calendar=calendar).rest(as_of, "UTC").duration == timedelta(days=days)
+    assert not Period(days=30).rest(as_of, "UTC").duration

@@ -11,12 +11,11 @@ from decimal import Decimal
 import pandas as pd
 
 from dataops_lib import windows
-from dataops_lib.service_levels import budget, objectives
+from dataops_lib.service_levels import budget
 from dataops_lib.service_levels.budget import burn_rate
 from dataops_lib.service_levels.burn_alerts import BurnRule, factor
-from dataops_lib.service_levels.objectives import Objective, Period
+from dataops_lib.service_levels.objectives import Objective, Period, as_target
 from dataops_lib.windows import midnight
-from dataops_lib.wording import percent
 
 
 def published() -> pd.DataFrame:
@@ -59,7 +58,7 @@ def months(year: int, zone: str, target: budget.Target) -> pd.DataFrame:
         first = date(year, number, 1)
         following = first + timedelta(days=windows.days_in_month(first))
         hours = (midnight(following, zone) - midnight(first, zone)) / timedelta(hours=1)
-        allowed = budget.calculate_error_budget(_percent(target), hours / 24)
+        allowed = budget.calculate_error_budget(float(100 * as_target(target)), hours / 24)
         name = f"{calendar.month_abbr[number]} {year}"
         rows.append((name, hours, allowed["error_budget_minutes"]))
     return pd.DataFrame(rows, columns=["month", "hours", "budget_minutes"])
@@ -74,28 +73,27 @@ def red_days(good: Sequence[bool], promised: Objective) -> list[bool]:
     """
     size = (promised.period or Period(days=30)).nominal_days
     target = promised.target or Decimal(1)
-    seen = [good[max(0, end - size) : end] for end in range(1, len(good) + 1)]
-    return [part.count(False) > budget.allowed_failures(size, target) for part in seen]
+    parts = [good[max(0, end - size) : end] for end in range(1, len(good) + 1)]
+    return [part.count(False) > budget.allowed_failures(size, target) for part in parts]
 
 
-def averages(slices: pd.DataFrame, target: budget.Target) -> dict[str, float]:
+def averages(slices: pd.DataFrame, target: budget.Target | None) -> dict[str, float]:
     """Three error ratios of the same slices (good, total), in [0, 1]; only the first counts events.
 
-    NaN when there were none.
+    NaN when there were none, or no target to miss.
 
     >>> days = pd.DataFrame({"good": [1000, 5], "total": [1000, 10]})
     >>> [round(ratio, 4) for ratio in averages(days, "99%").values()]
     [0.005, 0.25, 0.5]
     """
-    seen = slices[slices["total"] > 0].astype({"good": float, "total": float})
-    bad, allowed = 1 - seen["good"] / seen["total"], float(1 - objectives.as_target(target))
-    whole = 1 - seen["good"].sum() / seen["total"].sum() if len(seen) else math.nan
+    counted = slices[slices["total"] > 0].astype({"good": float, "total": float})
+    bad, allowed = (
+        1 - counted["good"] / counted["total"],
+        (1 - float(as_target(target)) if target else math.nan),
+    )
+    whole = 1 - counted["good"].sum() / counted["total"].sum() if len(counted) else math.nan
     return {
         "errors of all events together": float(whole),
         "mean of the slices' error rates": float(bad.mean()),
-        "slices that missed the target": float((bad > allowed).mean()),
+        "slices that missed the target": float((bad > allowed).mean()) if target else math.nan,
     }
-
-
-def _percent(target: budget.Target) -> float:
-    return float(percent(objectives.as_target(target)).removesuffix(" %"))
