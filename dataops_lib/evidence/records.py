@@ -106,6 +106,12 @@ class Observed:
             before = landings[landings["published_at"] < self.team.as_of_at]
             if len(before):
                 last = before.sort_values("published_at").iloc[-1]
+                if pd.isna(last["snapshot_id"]):
+                    raise DataError(
+                        f"what readers of {facts.name} saw at {self.team.as_of_at:%Y-%m-%d %H:%M}Z "
+                        "was retired (`dataops wap tidy`), so no report of that day can be made. "
+                        "Choose a later day"
+                    )
                 published[facts.name] = (table, int(last["snapshot_id"]))
         return published
 

@@ -8,6 +8,7 @@ staging      stage a run's rows on a branch, or put them on a new one when main 
 replacing    rows that new ones replace, and the count that exactly those were replaced
 conditions   which rows a filter selects: those for which it is TRUE
 branches     the commits that move or remove refs: publish, remove
+retention    which publishes can be gone back to, and what is kept of the others
 runs         what a table's metadata says about its runs
 upkeep       look after tables that are published to: list runs, discard, roll back, clean up
 alerts       where the word goes when an audit blocks a publish
@@ -21,3 +22,4 @@ from dataops_lib.wap.publishing import publish as publish
 from dataops_lib.wap.publishing import resume as resume
 from dataops_lib.wap.publishing import upsert as upsert
 from dataops_lib.wap.publishing import write_audit_publish as write_audit_publish
+from dataops_lib.wap.retention import Retention as Retention

@@ -167,8 +167,8 @@ def _commit_publish(
     else:
         # First in the chain: its assertion on main is the only one that survives (trap 1).
         change = change.set_current_snapshot(snapshot_id=audited_id)
-        if main and _retention(main):
-            change = change.create_branch(audited_id, MAIN_BRANCH, **_retention(main))  # trap 8
+        if main and retention_of(main):
+            change = change.create_branch(audited_id, MAIN_BRANCH, **retention_of(main))  # trap 8
     change = change.create_tag(audited_id, tag)
     for branch in branches:
         change = change.remove_branch(branch)
@@ -183,7 +183,8 @@ def _commit_publish(
     transaction.commit_transaction()
 
 
-def _retention(ref: SnapshotRef) -> dict[str, int]:
+def retention_of(ref: SnapshotRef) -> dict[str, int]:
+    """What a ref says of how long it and its snapshots are kept, to be set again (trap 8)."""
     names = ("max_ref_age_ms", "max_snapshot_age_ms", "min_snapshots_to_keep")
     return {name: value for name in names if (value := getattr(ref, name)) is not None}
 
@@ -221,7 +222,7 @@ def remove(catalog: Catalog, name: str, branches: Sequence[str], now: datetime) 
         if main := table.metadata.refs.get(MAIN_BRANCH):
             # This changes nothing, and asserts that main has not moved to what is to be expired.
             same: Any = ManageSnapshots(transaction)
-            same.create_branch(main.snapshot_id, MAIN_BRANCH, **_retention(main)).commit()
+            same.create_branch(main.snapshot_id, MAIN_BRANCH, **retention_of(main)).commit()
         ExpireSnapshots(transaction).by_ids(gone).commit()
         transaction.commit_transaction()
 

@@ -15,9 +15,10 @@ from dataops_lib.audit import measure, verdicts
 from dataops_lib.audit.checks import Check
 from dataops_lib.errors import DataError, UsageError
 from dataops_lib.finding import Finding
-from dataops_lib.wap import branches, incoming, replacing, runs, staging
+from dataops_lib.wap import branches, incoming, replacing, retention, runs, staging
 from dataops_lib.wap.incoming import DoesNotFit, Fingerprint
 from dataops_lib.wap.publication import Publication, Story
+from dataops_lib.wap.retention import Retention, RetiredRun
 from dataops_lib.wap.runs import Run, Staged
 from dataops_lib.warehouse.metadata import MainLine
 from dataops_lib.warehouse.scan import added_files
@@ -59,6 +60,8 @@ class Publisher:
                     self.story.note("found", f"{whole.rows:,} rows staged before on {whole.branch}")
                     return self.audit_and_publish(table, whole, again)
                 raise _other_run(run_id)
+            if retired := retention.retired_run(table, run_id):
+                return self.repeated_retired(retired, str(_fingerprint(data, schema)))
             table, staged = self.stage(table, data)
         except DoesNotFit as misfit:
             finding = verdicts.misfit(self.checks, misfit.problems, {"samples": misfit.samples})
@@ -108,6 +111,17 @@ class Publisher:
             staged_at=first.staged_at,
             tag=tag.name if tag else None,
             published_at=tag.published_at if tag else None,
+        )
+
+    def repeated_retired(self, first: RetiredRun, fingerprint: str) -> Publication:
+        """The first publication of this run, whose tag was retired since."""
+        if first.withdrawn:
+            raise UsageError(f"run {self.run.run_id} was rolled back. Give a new run_id")
+        if (first.fingerprint, first.mode) != (fingerprint, str(self.run.mode)):
+            raise _other_run(self.run.run_id)
+        self.story.note("repeated", f"already published as {first.tag}, which was retired since")
+        return self.outcome(
+            published=True, rows=first.rows, tag=first.tag, published_at=first.published_at
         )
 
     def _remove_left(self, table: Table) -> None:
@@ -212,13 +226,19 @@ class Publisher:
             self.story.note("alerted", "")
         return self.with_story(outcome)
 
-    def remove_expired(self, outcome: Publication) -> Publication:
+    def tidy(self, outcome: Publication, policy: Retention | None) -> Publication:
         """Remove failed branches that were kept long enough, this run's too if it keeps none.
 
-        The run is over by now: what fails here is an event of `outcome`.
+        Publishes are retired by `policy`. The run is over by now: what fails here is an event of
+        `outcome`.
         """
         try:
             table, moment = branches.load(self.catalog, self.name), self.now()
+            if policy and retention.is_due(table, policy):
+                retired = retention.retire(self.catalog, self.name, policy)
+                if retired:
+                    self.story.note("retired", f"{len(retired)} publishes up to {retired[-1]}")
+                table = branches.load(self.catalog, self.name)
             past = runs.expired(table, moment)
             if past or runs.unreachable(table, (), moment):
                 branches.remove(self.catalog, self.name, past, moment)

@@ -1,7 +1,8 @@
 """Write-Audit-Publish: readers of a table only ever see rows that were audited.
 
     write_audit_publish(data, table_name, quality_checks, *, catalog, mode="append", run_id=None,
-        on_alert=None, keep_failed_for=7 days, now=utc_now, properties={}) -> Publication
+        on_alert=None, keep_failed_for=7 days, keep_publishes=Retention(), now=utc_now,
+        properties={}) -> Publication
     resume(table_name, *, catalog, run_id, quality_checks=None) -> Publication
     publish(table_name, *, catalog, run_id, reason=None, by=None) -> Publication
     overwrite_where(filter), upsert(*keys): modes; also "append", "overwrite" (all rows)
@@ -27,8 +28,10 @@ from dataops_lib.errors import DataError, UsageError
 from dataops_lib.wap import branches, runs
 from dataops_lib.wap.publication import Publication, Story, utc_now
 from dataops_lib.wap.publisher import Publisher, published_and_whole
+from dataops_lib.wap.retention import Retention
 from dataops_lib.wap.runs import Mode, Run, Staged
 
+KEEP = Retention()
 Checks = Sequence[Check | Callable[[Any], Any]]
 
 
@@ -52,6 +55,7 @@ def write_audit_publish(
     run_id: str | None = None,
     on_alert: Callable[[Publication], None] | None = None,
     keep_failed_for: timedelta = timedelta(days=7),
+    keep_publishes: Retention | None = KEEP,
     now: Callable[[], datetime] = utc_now,
     properties: Mapping[str, str] | None = None,
 ) -> Publication:
@@ -83,6 +87,9 @@ def write_audit_publish(
         Publication. See `wap.alerts` for files and webhooks.
     keep_failed_for : timedelta
         How long a blocked run stays on its branch to be looked at; then a later run removes it.
+    keep_publishes : Retention, optional
+        Which publishes can be gone back to: by default the newest 200 and the last of each month.
+        None keeps all, which makes each run slower. Times and counts of retired ones stay known.
     now : function that gives a time with a zone
         The clock. Replays give another one.
     properties : dict of text to text, optional
@@ -142,7 +149,7 @@ def write_audit_publish(
     outcome = publisher.run_with(table, data)
     if not outcome and on_alert:
         outcome = publisher.alert(outcome, on_alert)
-    return publisher.remove_expired(outcome)
+    return publisher.tidy(outcome, keep_publishes)
 
 
 def _started(now: Callable[[], datetime]) -> datetime:

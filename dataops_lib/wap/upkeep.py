@@ -31,7 +31,7 @@ from dataops_lib.wap.publication import utc_now
 from dataops_lib.warehouse import metadata
 from dataops_lib.warehouse.metadata import MainLine, PublishTag
 
-FOLDERS = ("data", "metadata")  # where pyiceberg puts what a table is made of
+FOLDERS = ("data", "metadata", "publishes")  # what a table, and the record of it, is made of
 
 
 @dataclass(frozen=True)
@@ -277,6 +277,7 @@ def _reached(table: Table) -> Iterator[str]:
 def _locations(table: Table) -> Iterator[str]:
     known = table.metadata
     yield table.metadata_location
+    yield table.properties.get(metadata.RETIRED, table.metadata_location)
     yield from (entry.metadata_file for entry in known.metadata_log)
     yield from (file.statistics_path for file in known.statistics)
     yield from (file.statistics_path for file in known.partition_statistics)

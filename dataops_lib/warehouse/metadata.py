@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.types import NestedField
 
+from dataops_lib.errors import DataError
 from dataops_lib.sql import quoted
 from dataops_lib.warehouse import scan
 from dataops_lib.windows import midnight
 
 LANDINGS = ["run_id", "due_at", "staged_at", "published_at", "snapshot_id", "rows_added"]
 LANDINGS += ["rows_total", "source"]
+RETIRED = "dataops.retired-publishes"  # table property: where the record of them is
 TAG = re.compile(r"^(?P<state>published|withdrawn)-(?P<stamp>\d{8}T\d{4,6})Z-(?P<run_id>.+)$")
 
 
@@ -106,9 +109,11 @@ def landings(table: Table) -> pd.DataFrame:
 
     Times are UTC, `rows_added` and `rows_total` are rows, NA when the writer did not say.
     `source` is "publish tag" (times of the publish itself, withdrawn publishes left out) or, for a
-    table that others write, "snapshot log" (when main moved there; no run, no due time).
+    table that others write, "snapshot log" (when main moved there; no run, no due time). A "retired
+    publish" has no snapshot_id: its rows can no longer be read as they were.
     """
-    frame = pd.DataFrame(_landings(table), columns=LANDINGS)
+    # As objects: beside a missing one, 64-bit ids would become floats, and other ids.
+    frame = pd.DataFrame(_landings(table), columns=LANDINGS, dtype=object)
     for name in ("due_at", "staged_at", "published_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True)
     for name in ("snapshot_id", "rows_added", "rows_total"):
@@ -121,13 +126,52 @@ def _landings(table: Table) -> list[dict[str, Any]]:
     if tags:
         main = MainLine.of(table)
         standing = [tag for tag in tags if main.holds(tag.snapshot)]
-        return [_landing(tag.snapshot, tag.run_id, tag.published_at) for tag in standing]
+        retired = [_retired(record) for record in retired_publishes(table)]
+        return [row for row in retired if row] + [
+            _landing(tag.snapshot, tag.run_id, tag.published_at) for tag in standing
+        ]
     snapshots = {s.snapshot_id: s for s in table.metadata.snapshots}
     moves = [e for e in table.metadata.snapshot_log if e.snapshot_id in snapshots]
     return [
         _landing(snapshots[e.snapshot_id], None, datetime.fromtimestamp(e.timestamp_ms / 1000, UTC))
         for e in moves
     ]
+
+
+def retired_publishes(table: Table) -> list[dict[str, Any]]:
+    """What is kept of publishes whose tags were retired (`wap.retention`), oldest first.
+
+    Raises
+    ------
+    DataError
+        If the table names such a record, and it cannot be read.
+    """
+    path = table.properties.get(RETIRED)
+    if path is None or not path.startswith(f"{table.location()}/publishes/"):
+        return []  # none, or a property of somebody else
+    try:
+        with table.io.new_input(path).open() as stream:
+            records: list[dict[str, Any]] = json.loads(stream.read())
+    except (OSError, ValueError) as error:
+        name = ".".join(table.name())
+        raise DataError(f"the retired publishes of {name} cannot be read: {error}") from None
+    return records
+
+
+def _retired(record: dict[str, Any]) -> dict[str, Any] | None:
+    match = TAG.match(record["tag"])
+    if match is None or match["state"] != "published":
+        return None
+    return {
+        "run_id": match["run_id"],
+        "due_at": moment(record["due_at"]),
+        "staged_at": moment(record["staged_at"]),
+        "published_at": datetime.fromisoformat(record["published_at"]),
+        "snapshot_id": None,
+        "rows_added": int(record["rows"]) if record["rows"] else None,
+        "rows_total": int(record["total-records"]) if record["total-records"] else None,
+        "source": "retired publish",
+    }
 
 
 def _landing(snapshot: Snapshot, run_id: str | None, at: datetime) -> dict[str, Any]:
@@ -217,7 +261,12 @@ def reached(table: Table, column: str, *, zone: str, until: datetime) -> pd.Data
     for landing in landings(table).to_dict("records"):
         at = landing["published_at"]
         if at < until:
-            largest, how = _newest(table, column, int(landing["snapshot_id"]))
+            retired = pd.isna(landing["snapshot_id"])
+            largest, how = (
+                (None, "retired")
+                if retired
+                else _newest(table, column, int(landing["snapshot_id"]))
+            )
             if largest is not None and not isinstance(largest, datetime):
                 begins, ends = (midnight(largest + timedelta(days=n), zone) for n in (0, 1))
                 largest = max(begins, min(ends, at.to_pydatetime()))
