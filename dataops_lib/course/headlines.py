@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 
 from dataops_lib import warehouse
-from dataops_lib.course.sandbox import Scratch
+from dataops_lib.course.sandbox import Sandbox
 from dataops_lib.finding import Finding
 from dataops_lib.sql import quoted
 from dataops_lib.teams.models import Picture
@@ -22,7 +22,7 @@ from dataops_lib.wording import day, titled
 _ID = re.compile(r"\d{15,20}")
 
 
-def story(scratch: Scratch, publication: Publication) -> pd.DataFrame:
+def story(scratch: Sandbox, publication: Publication) -> pd.DataFrame:
     """What happened in a run, and what readers saw at each moment."""
     versions = scratch.clocks[publication.run_id].seen
     rows = []
@@ -34,7 +34,7 @@ def story(scratch: Scratch, publication: Publication) -> pd.DataFrame:
     return titled(pd.DataFrame(rows, columns=names))
 
 
-def by_day(scratch: Scratch, publications: Publications, last: int = 4) -> pd.DataFrame:
+def by_day(scratch: Sandbox, publications: Publications, last: int = 4) -> pd.DataFrame:
     """Rows of the last days, as readers see them and as they stand on the branch of each run."""
     table = scratch.table
     column = quoted(scratch.team.table(scratch.table_name).day_column)
@@ -54,14 +54,14 @@ def by_day(scratch: Scratch, publications: Publications, last: int = 4) -> pd.Da
     return titled(joined.rename_axis("day").reset_index())
 
 
-def runs_of(scratch: Scratch) -> pd.DataFrame:
+def runs_of(scratch: Sandbox) -> pd.DataFrame:
     """The runs that the table knows, in the order in which they were staged."""
     runs = upkeep.list_runs(scratch.name, catalog=scratch.catalog)
     rows = [(run.run_id, run.state, run.rows) for run in runs]
     return titled(pd.DataFrame(rows, columns=["run", "state", "rows"]))
 
 
-def overrides(scratch: Scratch) -> pd.DataFrame:
+def overrides(scratch: Sandbox) -> pd.DataFrame:
     """Runs that somebody released although a check had blocked them, as the table records it."""
     rows = []
     for run in upkeep.list_runs(scratch.name, catalog=scratch.catalog):
@@ -72,7 +72,7 @@ def overrides(scratch: Scratch) -> pd.DataFrame:
     return titled(pd.DataFrame(rows, columns=names))
 
 
-def leftovers(scratch: Scratch) -> pd.DataFrame:
+def leftovers(scratch: Sandbox) -> pd.DataFrame:
     """Files that no snapshot reaches, by kind; they stay until somebody asks to delete them."""
     deleted = upkeep.clean(scratch.name, catalog=scratch.catalog, older_than=timedelta(0))
     kinds = pd.Series([Path(file.path).suffix.lstrip(".") for file in deleted], dtype=object)

@@ -1,12 +1,13 @@
 """A team's table in a temporary folder, where runs may fail, race and die without harm.
 
 subject(observed, otherwise, ...) -> Observed    the team whose table the acts can use
-copy(observed, table=None, ...) -> Scratch       its real rows, in a warehouse of their own
+copy(observed, table=None, ...) -> Sandbox       its real rows, in a warehouse of their own
 spoil(data, checks) -> {fault: data}             a good day, with one fault each
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -38,7 +39,7 @@ from dataops_lib.sql import literal, quoted
 from dataops_lib.teams import Team
 from dataops_lib.teams.folders import local_catalog
 from dataops_lib.teams.models import Picture
-from dataops_lib.wap import runs, upkeep
+from dataops_lib.wap import alerts, runs, upkeep
 from dataops_lib.warehouse import metadata
 
 ACTS = 6  # days that are kept back, to be published one by one
@@ -48,7 +49,7 @@ DAYS = 60
 
 
 @dataclass
-class Clock:
+class SandboxClock:
     """A simulated clock: each look at it takes a minute, and notes what readers see just then."""
 
     at: datetime
@@ -64,7 +65,7 @@ class Clock:
 
 
 @dataclass(repr=False)
-class Scratch:
+class Sandbox:
     """One table in a warehouse of its own; `days` holds the rows that are still to be published."""
 
     team: Team
@@ -75,7 +76,7 @@ class Scratch:
     counts: Mapping[date, int]
     folder: Path
     labels: dict[int, str] = field(default_factory=dict)
-    clocks: dict[str, Clock] = field(default_factory=dict)
+    clocks: dict[str, SandboxClock] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         days = (
@@ -111,9 +112,9 @@ class Scratch:
         found = self.team.expected(self.table_name, window)
         return found[0] if found else following + timedelta(hours=6)
 
-    def clock(self, day: date, run_id: str) -> Clock:
+    def clock(self, day: date, run_id: str) -> SandboxClock:
         """A clock that starts when `day` is due; what it saw is kept for `views.story`."""
-        self.clocks[run_id] = Clock(self.due(day), lambda: self.sight)
+        self.clocks[run_id] = SandboxClock(self.due(day), lambda: self.sight)
         return self.clocks[run_id]
 
     @property
@@ -160,7 +161,21 @@ class Scratch:
             run_id=run_id,
             properties={"due_at": self.due(day).isoformat()},
             now=self.clock(day, run_id),
+            on_alert=alerts.to_file(self.alert_file),
         )
+
+    @property
+    def alert_file(self) -> Path:
+        """Where an alert goes out to when an audit blocks: one line of JSON for each."""
+        return self.folder / "alerts.jsonl"
+
+    @property
+    def alerts(self) -> list[str]:
+        """The alerts that went out, oldest first."""
+        if not self.alert_file.exists():
+            return []
+        lines = self.alert_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line)["text"] for line in lines]
 
     def rival(self, day: date) -> Callable[[Any], Any]:
         """A check that always passes; while it runs, another publisher publishes `day`."""
@@ -189,7 +204,12 @@ class Scratch:
         clock = self.clock(day, str(day))
         checks = self.checks(day)
         return wap.resume(
-            self.name, catalog=self.catalog, run_id=str(day), quality_checks=checks, now=clock
+            self.name,
+            catalog=self.catalog,
+            run_id=str(day),
+            quality_checks=checks,
+            now=clock,
+            on_alert=alerts.to_file(self.alert_file),
         )
 
     def discard(self, run: wap.Publication | str) -> None:
@@ -241,7 +261,7 @@ def subject(observed: Observed, otherwise: Observed, *, eventful: bool = False) 
 
 def copy(
     observed: Observed, table: str | None = None, *, until: date | None = None, keep: int = ACTS
-) -> Scratch:
+) -> Sandbox:
     """Copy one published table, as readers saw it, into a temporary folder.
 
     All but the last `keep` days are published there in one run; these stay in `days`. Nothing that
@@ -259,13 +279,13 @@ def copy(
     known = _days(observed, chosen)
     counts = {day: n for day, n in known.items() if until is None or day <= until}
     data = _rows(observed, chosen, list(counts)[-DAYS:])
-    folder = Path(tempfile.mkdtemp(prefix="dataops-scratch-"))
+    folder = Path(tempfile.mkdtemp(prefix="dataops-sandbox-"))
     catalog = _catalog(folder)
     name = f"practice.{chosen}"
     warehouse.create_table(catalog, name, observed.tables[chosen][0].schema())
     kept = dict(list(data.items())[-keep:])
     before = [day for day in data if day not in kept]
-    made = Scratch(team, chosen, name, catalog, kept, counts, folder)
+    made = Sandbox(team, chosen, name, catalog, kept, counts, folder)
     weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
     if before:
         rows = pa.concat_tables([data[day] for day in before])

@@ -271,10 +271,7 @@ class Stage:
                 table = self.catalog.load_table(f"{NAMESPACE}.{model}")
                 warehouse.view(self.connection, model, table)
             return row | {"status": "published", "published_at": self.clock.at}
-        bad = publication.blocked_by
-        evidence = "; ".join(f"{finding.subject}: {finding.evidence}" for finding in bad)
-        self._alert(row, "AUDIT BLOCKED", evidence)
-        findings = [finding.as_dict() for finding in bad]
+        findings = [finding.as_dict() for finding in publication.blocked_by]
         key = {name: row[name] for name in ("run_id", "pipeline", "table", "due_at", "planted")}
         self.blocked.append(key | {"findings": findings})
         return row | {"status": "blocked"}
@@ -282,6 +279,11 @@ class Stage:
     def _publish(self, model: str, data: pa.Table, row: dict[str, Any]) -> wap.Publication:
         agreed = self.contracts.get(model)
         checks = contract.checks(agreed) if agreed else []
+
+        def page(blocked: wap.Publication) -> None:
+            bad = (f"{finding.subject}: {finding.evidence}" for finding in blocked.blocked_by)
+            self._alert(row, "AUDIT BLOCKED", "; ".join(bad))
+
         return wap.write_audit_publish(
             data,
             f"{NAMESPACE}.{model}",
@@ -290,6 +292,7 @@ class Stage:
             run_id=row["run_id"],
             properties={"due_at": row["due_at"].isoformat()},
             now=self.clock,
+            on_alert=page,
         )
 
     def _alert(self, row: dict[str, Any], what: str, message: str) -> None:

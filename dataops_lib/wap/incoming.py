@@ -151,7 +151,9 @@ def _mixed(data: pd.DataFrame) -> tuple[list[str], dict[str, list[Any]]]:
             pa.Array.from_pandas(data[name])
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             values = data[name].dropna()
-            of_kind = {type(value).__name__: value for value in reversed(values.tolist())}
+            of_kind: dict[str, Any] = {}
+            for value in values.tolist():
+                of_kind.setdefault(type(value).__name__, value)
             samples[str(name)] = [str(value) for value in of_kind.values()][:SAMPLE_VALUES]
             if len(of_kind) > 1:
                 examples = ", ".join(f"{value!r}" for value in of_kind.values())
@@ -252,7 +254,9 @@ def _changed(before: pa.Array, after: pa.Array) -> Changed:
     if _shape(before.type) == "list":
         return _changed(pc.list_flatten(before), pc.list_flatten(after))
     try:
-        back = after.cast(before.type, safe=False)
+        # Through text, because pyarrow's own way from a decimal to a double is not the nearest.
+        exact = after.cast(pa.string()) if kinds.is_decimal(after.type) else after
+        back = exact.cast(before.type, safe=False)
         same = pc.equal(back, before)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return []  # types without an order back: the cast itself was checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import lake
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from dataops_lib import audit
 from dataops_lib.cli import wap
-from dataops_lib.errors import UsageError
+from dataops_lib.errors import DataError, UsageError
 
 CHECKS = [audit.not_null("amount")]
 
@@ -62,3 +63,31 @@ def test_a_rollback_says_what_it_withdrew(catalog):
     tag = "published-20130210T0630Z-first"
     assert f"back at {tag}; withdrawn: second" in said("rollback", NAME, "--to", tag)
     assert lake.ids(catalog) == [1]
+
+
+def test_a_resumed_run_that_the_contract_blocks_sends_its_alert(catalog, tmp_path, monkeypatch):
+    import json
+    from types import SimpleNamespace
+
+    from dataops_lib import teams
+
+    monkeypatch.setattr(
+        teams, "load", lambda *_, **__: SimpleNamespace(contracts={"orders": object()})
+    )
+    monkeypatch.setattr("dataops_lib.contracts.checks", lambda _: CHECKS)
+    with pytest.raises(DataError, match=r"storm is blocked, readers keep.*1 of 3 rows have no"):
+        said("resume", "storm", "--alert-file", str(tmp_path / "alerts.jsonl"))
+    [line] = (tmp_path / "alerts.jsonl").read_text().splitlines()
+    assert "marts.orders, run storm" in json.loads(line)["text"]
+    assert lake.ids(catalog) == [1, 2]
+
+
+def test_tidy_lists_then_retires_and_keeps_what_a_report_shows(catalog, monkeypatch):
+    monkeypatch.setattr(wap, "_cited_moments", lambda *_: [])
+    arguments = ("tidy", "--keep", "1", "--no-monthly")
+    listed = said(*arguments)
+    assert "1 of 2 publishes would be retired with --delete" in listed
+    assert "0 of 2 publishes" in said(*arguments, "--cite", "first")
+    monkeypatch.setattr(wap, "_cited_moments", lambda *_: [lake.START + timedelta(seconds=1)])
+    assert "1 of 2" in said(*arguments, "--delete")
+    assert [tag.rpartition("-")[2] for tag in lake.tags(catalog)] == ["second"]

@@ -1,6 +1,6 @@
 """What week one does, in a private copy: a blocked morning repaired, a day published or not.
 
-The copy is a `Scratch`: one table of the team in a temporary folder, while the kernel runs.
+The copy is a `Sandbox`: one table of the team in a temporary folder, while the kernel runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 from dataops_lib import warehouse
 from dataops_lib.audit import faults as audit_faults
 from dataops_lib.course import sandbox
-from dataops_lib.course.sandbox import Scratch
+from dataops_lib.course.sandbox import Sandbox
 from dataops_lib.course.week_one.learner import Place
 from dataops_lib.course.week_one.question import NAMES, AnyOf, Deed, Drawn, Misread, NoInput
 from dataops_lib.evidence import series
@@ -35,7 +35,7 @@ class Practice:
         self.place = place
 
     @cached_property
-    def copy(self) -> Scratch:
+    def copy(self) -> Sandbox:
         """The private copy of the team's first table; NoInput when it is too short."""
         name = self.place.tables[0]
         days = [moment.date() for moment in series.volume(self.place.observed, name)["day"]]  # type: ignore[index]
@@ -182,7 +182,7 @@ class Practice:
         return counts[0][0][0], counts[1][0][0], counts[2][0][0]
 
 
-def _publication(answer: Any, copy: Scratch) -> Publication:
+def _publication(answer: Any, copy: Sandbox) -> Publication:
     if not isinstance(answer, Publication):
         raise Misread("Hand in what `ex.practice.run(...)` returned.")
     if answer.table != copy.name:

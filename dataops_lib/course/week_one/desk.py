@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dataops_lib.course.sandbox import Scratch
+from dataops_lib.course.sandbox import Sandbox
 from dataops_lib.course.week_one.about_publishing import Practice
 from dataops_lib.course.week_one.learner import Place
 from dataops_lib.errors import DataError
@@ -131,7 +131,7 @@ class Desk:
         return Said(path.read_text(encoding="utf-8"))
 
     @property
-    def practice(self) -> Scratch:
+    def practice(self) -> Sandbox:
         """The learner's private copy of a table, to publish to; it is gone with the kernel."""
         return self._practice.copy
 
