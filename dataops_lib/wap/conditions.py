@@ -192,7 +192,8 @@ class _Truth(BoundBooleanExpressionVisitor[Any]):
 
     def visit_in(self, term: Any, literals: set[Any]) -> Any:
         values = self._values(term)
-        listed = pa.array([_scalar(term, value).as_py() for value in literals], values.type)
+        constants = pa.array([_scalar(term, value).as_py() for value in literals], values.type)
+        listed = unsigned_zero(constants)
         inside = pc.is_in(values, value_set=listed)
         return pc.if_else(pc.is_valid(values), inside, pa.scalar(None, pa.bool_()))
 

@@ -97,7 +97,7 @@ def test_code_stays_hidden(flights_report):
 
 def test_the_folder_holds_page_record_and_notebook_and_nothing_else(flights_report):
     names = sorted(path.name for path in flights_report.parent.iterdir())
-    assert names == ["10_team_report.ipynb", "diagnosis.json", "index.html"]
+    assert names == ["10_team_report.ipynb", "diagnosis.json", "facts.csv", "index.html"]
 
 
 def test_the_record_has_every_finding_with_its_numbers_and_where_it_came_from(flights_report):
