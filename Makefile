@@ -9,7 +9,7 @@ NOTEBOOKS = $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help report demo lab notebooks sample test test-deep test-browser bench lock clean
+.PHONY: help report demo lab workshop notebooks sample test test-deep test-browser bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ demo: .venv  ## build the two example warehouses
 
 lab: demo  ## open JupyterLab on the first notebook, with sliders
 	DATAOPS_INTERACTIVE=1 $(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+workshop: .venv  ## serve the maturity form to a room (TEAM=flights HOST=0.0.0.0, rehearse: DEMO=8)
+	$(BIN)/dataops workshop $(TEAM) $(if $(HOST),--host $(HOST)) $(if $(DEMO),--demo $(DEMO))
 
 # ---- its development
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from dataops_lib.cli import ci, fleet, operations, wap
+from dataops_lib.cli import workshop as workshops
 from dataops_lib.errors import DataOpsError, UsageError
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "teams"
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(wap.app, name="wap")
 app.add_typer(ci.app)
 operations.register(app)
+app.command()(workshops.workshop)
 
 
 TeamsDir = Annotated[

@@ -11,4 +11,8 @@ rehearsal        a team's repository and tables in a temporary folder, where cha
 lessons          comparisons of notebooks 02 and 03: months, ways of averaging, printed numbers
 headlines        sentences and tables of notebooks 00 and 04
 charts           pictures of notebooks 00 and 04
+workshop         a workshop's answers: one form, one file a person, one assessment of the team
+workshop_pages   the pages of a workshop: the form on a screen and on paper, the door
+workshop_result  a workshop's result on one page: disagreement first, one step last
+workshop_server  the server of a workshop's form, for one room and one session
 """

@@ -126,7 +126,7 @@ def read(files: Files) -> dict[str, Any]:
         "file": files.take("team.yaml", partial(team_file, name=files.folder.name)),
         "slos": files.take("slos.yaml", lambda text, file: tuple(slo.loads(text, file=file))),
         "contracts": files.contracts(),
-        "assessment": files.take("assessment.yaml", _assessment),
+        "assessment": files.take("assessment.yaml", assessment),
     }
     file = parts["file"]
     parts["onboarding"] = files.take("onboarding.yaml", partial(_onboarding, team=file))
@@ -226,7 +226,7 @@ def _picture(file: TeamFile) -> None:
         raise TeamError([Problem("team.yaml", None, "picture.query", str(error), fix)]) from None
 
 
-def _assessment(text: str, file: str) -> Assessment:
+def assessment(text: str, file: str) -> Assessment:
     """Answers and votes, each held against the questions and pains of the maturity model."""
     read = yaml_lines.loads(text, file)
     given = yaml_lines.validate(Assessment, read)
