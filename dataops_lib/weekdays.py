@@ -96,6 +96,18 @@ def judge(
     return Judgement("fail" if abs(score) > limit else "ok", score, usual, n)
 
 
+def z_score(rows: float, week: Sequence[float], limit: float) -> Judgement:
+    """The article's score: `rows` against mean and standard deviation of seven days."""
+    n = len(week)
+    if n < 7 or math.isnan(sum(week) + rows):
+        return Judgement("unknown", None, None, n, "no count" if n == 7 else f"{n} of 7 days seen")
+    middle = statistics.fmean(week)
+    if min(week) == max(week):
+        return Judgement("unknown", None, middle, n, "no spread")
+    score = (rows - middle) / statistics.stdev(week)
+    return Judgement("fail" if abs(score) > limit else "ok", score, middle, n)
+
+
 def series(
     counts: Iterable[tuple[date, float | None]],
     *,

@@ -1,5 +1,6 @@
 """Incidents on their clocks, and postmortems that say what to change.
 
+disturbance      due times at which a table did not come as promised
 incident         incidents, derived from run history and promises, with their timeline and durations
 postmortem       a postmortem's computed half as a draft, and what becomes of its action items
 postmortem_lint  what makes a written postmortem weak, line by line, and how to write it instead

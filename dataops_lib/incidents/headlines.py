@@ -10,7 +10,7 @@ import pandas as pd
 
 from dataops_lib.incidents import postmortem, postmortem_lint
 from dataops_lib.incidents.causes import Causes
-from dataops_lib.incidents.incident import Incident
+from dataops_lib.incidents.incident import DetectedBy, Incident
 from dataops_lib.incidents.postmortem import Mark, Row
 from dataops_lib.wording import day, span, titled
 
@@ -31,14 +31,13 @@ def incidents(events: Iterable[Incident], zone: str) -> pd.DataFrame:
     rows = []
     for one in events:
         due = pd.Timestamp(one.due_at).tz_convert(zone)
-        lasted = (one.resolved_at or one.until) - one.due_at
-        waited = span(lasted)
+        waited = span(one.lasted)
         rows.append(
             (
                 f"{due:%Y-%m-%d %H:%M}",
                 one.kind,
                 one.severity or "none",
-                one.detected_by or "nobody yet",
+                one.detected_by or ("nobody yet" if one.alerts_logged else "not known"),
                 waited if one.resolved_at else f"{waited}, still open",
                 one.planted or "no",
             )
@@ -54,7 +53,7 @@ def worst(incidents: Iterable[Incident]) -> Incident:
         key=lambda incident: (
             incident.severity or "P9",
             incident.kind != "blocked",
-            incident.due_at - (incident.resolved_at or incident.until),
+            -incident.lasted,
         ),
     )
 
@@ -120,15 +119,25 @@ def escalation(repaired: timedelta, limit: timedelta) -> str:
 
 def incident(event: Incident) -> str:
     """How long readers waited, and who found it when."""
-    waited = span((event.resolved_at or event.until) - event.due_at)
-    end = "" if event.resolved_at else " and wait still"
-    if event.detected_at is None:
-        return f"Readers waited {waited}{end}; nobody has noticed"
-    late = max(event.detected_at - event.started_at, timedelta(0))
-    who = {"audit": "the audit", "alert": "an alert", "consumer": "a consumer"}[
-        str(event.detected_by)
-    ]
-    return f"Readers waited {waited}{end}; found by {who} after {span(late)}"
+    waited = f"Readers waited {span(event.lasted)}{'' if event.resolved_at else ' and wait still'}"
+    return f"{waited}; {detection(event)}"
+
+
+def detection(incident: Incident) -> str:
+    """Who noticed, and when, as far as audits and the alert log tell."""
+    if incident.detected_by is not None and incident.undetected is not None:
+        return f"{FOUND_BY[incident.detected_by]} after {span(incident.undetected)}"
+    nobody = "no alert is on record" if incident.alerts_logged else "who noticed is not known"
+    if incident.late_at is None:
+        return nobody
+    return f"{nobody}, its SLO was passed after {span(incident.late_at - incident.due_at)}"
+
+
+FOUND_BY: Mapping[DetectedBy, str] = {
+    "audit": "found by the audit",
+    "alert": "found by an alert",
+    "consumer": "read by a consumer before any alert",
+}
 
 
 def chosen(team: str, used: str, event: Incident, zone: str) -> str:

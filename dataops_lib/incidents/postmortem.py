@@ -212,8 +212,8 @@ def _safe(text: str, people: Sequence[Person]) -> str:
 
 def _duration(incident: Incident, zone: str) -> str:
     if incident.resolved_at:
-        return duration(incident.started_at, incident.resolved_at, zone)
-    since = _local(incident.started_at, zone)
+        return duration(incident.due_at, incident.resolved_at, zone)
+    since = _local(incident.due_at, zone)
     return f"since {since}, not resolved at {_local(incident.until, zone)}"
 
 
@@ -244,16 +244,19 @@ def _impact(
         "not known" if incident.rows_late is None else f"{incident.rows_late:,}",
     )
     yield "Minutes stale", "; ".join(stale)
-    yield "SLO", "missed" if incident.slo_missed else "kept"
-    yield "SLA", "breached" if incident.sla_breached else "kept"
+    yield "Limit of the SLO", "passed" if incident.slo_missed else "kept"
+    yield "Limit of the SLA", "passed" if incident.sla_breached else "kept"
     yield (
         "Error budget used",
         "; ".join(f"{t} {used[t]:.0%}" if t in used else f"{t} not known" for t in incident.tables),
     )
     yield "Reads of stale data", "; ".join(f"{who}: {n}" for who, n in readers.items()) or "0"
-    yield "Found by", incident.detected_by or "not known"
-    if incident.detected_at:
-        yield "Time until detected", wording.span(incident.detected_at - incident.started_at)
+    yield "Found by", incident.detected_by or _nobody(incident)
+    if incident.undetected is not None:
+        yield "Time until detected", wording.span(incident.undetected)
+    elif incident.late_at is not None:
+        warned = wording.span(incident.late_at - incident.due_at)
+        yield "Time until detected", f"{warned} where the SLO's own alert was heard"
     took = milestones(rows)
     marks: tuple[Mark, ...] = ("acknowledged", "diagnosed", "repaired", "verified")
     for mark in marks:
@@ -263,6 +266,10 @@ def _impact(
         yield f"Time until {mark}", "not known" if after is None else known
     if incident.gaps:
         yield "Loads still missing", str(len(incident.gaps))
+
+
+def _nobody(incident: Incident) -> str:
+    return "nobody on record" if incident.alerts_logged else "not known: no alerts are logged"
 
 
 def _to_write(incident: Incident, team: Team) -> Iterator[str]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dataops_lib import weekdays
@@ -59,11 +58,16 @@ def first_attempts(runs: pd.DataFrame) -> pd.DataFrame:
     planned = runs
     if "trigger" in runs:
         planned = runs[~runs["trigger"].astype(str).str.lower().isin(RERUNS)]
-    order = {"due_at": planned["due_at"], "begun": begun_at(planned), "ended": ended_at(planned)}
-    order |= {name: planned[name] for name in ("run_id", "status") if name in planned}
-    first = pd.DataFrame(order).sort_values(list(order), na_position="last").index
     keys = [name for name in ("table", "due_at") if name in planned]
-    return planned.loc[first].drop_duplicates(keys)
+    return in_order(planned).drop_duplicates(keys)
+
+
+def in_order(runs: pd.DataFrame) -> pd.DataFrame:
+    """Attempts as they began; see `first_attempts`."""
+    order = {"begun": begun_at(runs), "ended": ended_at(runs)}
+    order |= {name: runs[name] for name in ("run_id", "status") if name in runs}
+    began = pd.DataFrame(order).reset_index(drop=True).sort_values(list(order), na_position="last")
+    return runs.iloc[began.index]
 
 
 def begun_at(runs: pd.DataFrame) -> pd.Series:
@@ -117,24 +121,20 @@ def volume(
     bound = LIMITS[method] if limit is None else limit
     counts = _counts(daily_counts)
     days = list(zip(counts["day"], counts["rows"].astype(float), strict=True))
-    scored: list[_Row]
     if method == "weekday":
         judged = weekdays.series(days, limit=bound, holidays=set(holidays))
-        scored = [(j.score, j.verdict, j.usual, j.observations, j.why) for j in judged]
     else:
         own = method == "zscore-with-today"
         weeks = (days[max(0, n - 7 + own) : n + own] for n in range(len(days)))
-        scored = [
-            _z_score(rows, np.array([count for _, count in week]), bound)
+        judged = [
+            weekdays.z_score(rows, [count for _, count in week], bound)
             for (_, rows), week in zip(days, weeks, strict=True)
         ]
+    scored = [(j.score, j.verdict, j.usual, j.observations, j.why) for j in judged]
     columns = ["score", "verdict", "expected_rows", "observations", "why"]
     frame = pd.DataFrame(scored, columns=columns)
     numbers = frame.astype({"score": float, "expected_rows": float})
     return pd.concat([counts, numbers], axis=1)
-
-
-_Row = tuple[float | None, str, float | None, int, str]
 
 
 def _counts(daily: pd.DataFrame | pd.Series) -> pd.DataFrame:
@@ -142,17 +142,6 @@ def _counts(daily: pd.DataFrame | pd.Series) -> pd.DataFrame:
         daily = pd.DataFrame({"day": daily.index, "rows": daily.to_numpy()})
     table = daily[["day", "rows"]].assign(day=pd.to_datetime(daily["day"]).dt.date)
     return table.sort_values("day", ignore_index=True)
-
-
-def _z_score(rows: float, history: np.ndarray, bound: float) -> _Row:
-    n = len(history)
-    if n < 7 or np.isnan([rows, *history]).any():
-        return (np.nan, "unknown", np.nan, n, "no count" if n == 7 else f"{n} of 7 days seen")
-    middle = float(history.mean())
-    if history.min() == history.max():
-        return (np.nan, "unknown", middle, n, "no spread")
-    score = (rows - middle) / float(history.std(ddof=1))
-    return (score, "fail" if abs(score) > bound else "ok", middle, n, "")
 
 
 @dataclass(frozen=True)

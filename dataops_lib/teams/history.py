@@ -181,15 +181,19 @@ def alerts_known_at(alerts: pd.DataFrame, moment: datetime) -> pd.DataFrame:
 
 
 def known_at(runs: pd.DataFrame, moment: datetime) -> pd.DataFrame:
-    """The history as somebody saw it at `moment`: nothing that started later, nothing finished."""
+    """The history as somebody saw it at `moment`: nothing that started later, nothing finished.
+
+    What was published by then stays published, also while the run still cleans up after itself.
+    """
     begun = runs["started_at"].fillna(runs["due_at"])
-    seen = runs[(runs["due_at"] < moment) & (begun < moment)].copy()
-    ended = seen["finished_at"].fillna(seen["published_at"])
-    unfinished = (ended >= moment) | (seen["published_at"] >= moment)
-    seen.loc[unfinished, ["finished_at", "published_at"]] = pd.NaT
-    seen.loc[unfinished, "rows"] = pd.NA
-    seen.loc[unfinished, "status"] = "running"
-    return seen.reset_index(drop=True)
+    recorded = runs[(runs["due_at"] < moment) & (begun < moment)].copy()
+    at_work = (recorded["finished_at"] >= moment) | (recorded["published_at"] >= moment)
+    unpublished = at_work & ~(recorded["published_at"] < moment)
+    recorded.loc[at_work, "finished_at"] = pd.NaT
+    recorded.loc[unpublished, "published_at"] = pd.NaT
+    recorded.loc[unpublished, "rows"] = pd.NA
+    recorded.loc[unpublished, "status"] = "running"
+    return recorded.reset_index(drop=True)
 
 
 # The article's layers, in the order in which they are called; a shadow is called by nobody.

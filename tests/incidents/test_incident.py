@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dataops_lib import windows
 from dataops_lib.finding import Finding
-from dataops_lib.incidents import incident
+from dataops_lib.incidents import headlines, incident
 from dataops_lib.teams import history
 from dataops_lib.teams.models import Consumer
 
@@ -118,11 +118,7 @@ def test_lateness_is_judged_against_due_time_plus_promise(
         return
     late = only(found)
     assert (late.kind, late.slo_missed, late.sla_breached) == ("late", slo_missed, sla_breached)
-    assert (late.severity, late.detected_by, late.detected_at) == (
-        severity,
-        "alert",
-        at("19 08:00"),
-    )
+    assert (late.severity, late.late_at) == (severity, at("19 08:00"))
 
 
 def test_severity_is_told_how_long_it_lasted_and_the_worst_table_counts():
@@ -236,17 +232,111 @@ def reader(clock, days="daily", zone=None, table="a"):
     return Consumer(name="Revenue", table=table, reads_at=clock, days=days, zone=zone)
 
 
+def log(*alerts):
+    """An alert log of (time, name) about table a."""
+    names = ["alerted_at", "name", "table", "message", "acknowledged_at"]
+    rows = [(at(time), name, "a", "", None) for time, name in alerts]
+    times = dict.fromkeys(("alerted_at", "acknowledged_at"), "datetime64[us, UTC]")
+    return pd.DataFrame(rows, columns=names).astype(times)
+
+
+LATE = log(("19 08:00", "a LATE"))
+
+
 def test_a_consumer_who_reads_before_the_alert_finds_it_first():
     late = [row("a", "19", "19 06:00", "19 09:00")]
-    by_seven = only(derive(late, except_for=["19"], consumers=[reader("07:30")]))
+    by_seven = only(derive(late, except_for=["19"], consumers=[reader("07:30")], alerts=LATE))
     assert (by_seven.detected_by, by_seven.detected_at) == ("consumer", at("19 07:30"))
-    by_nine = only(derive(late, except_for=["19"], consumers=[reader("08:30")]))
+    by_nine = only(derive(late, except_for=["19"], consumers=[reader("08:30")], alerts=LATE))
     assert (by_nine.detected_by, by_nine.detected_at) == ("alert", at("19 08:00"))
+
+
+def test_without_an_alert_log_nobody_knows_who_noticed_but_an_audit_did():
+    late = [row("a", "19", "19 06:00", "19 09:00")]
+    unlogged = only(derive(late, except_for=["19"], consumers=[reader("07:30")]))
+    assert (unlogged.detected_by, unlogged.undetected) == (None, None)
+    assert unlogged.late_at == at("19 08:00")
+    assert headlines.incident(unlogged).endswith(
+        "who noticed is not known, its SLO was passed after 2 hours"
+    )
+    quiet = only(derive(late, except_for=["19"], alerts=log()))
+    assert (quiet.detected_by, quiet.alerts_logged) == (None, True)
+    assert "no alert is on record" in headlines.incident(quiet)
+    assert only(derive(BLOCKED, except_for=["19"])).detected_by == "audit"
+
+
+def test_two_consumers_who_read_at_the_same_time_are_two():
+    late = [row("a", "19", "19 06:00", "19 09:00")]
+    both = [reader("07:30"), reader("07:30").model_copy(update={"name": "Forecast"})]
+    signs = only(derive(late, except_for=["19"], consumers=both)).signs
+    assert [sign.source for sign in signs if sign.by == "consumer"] == ["Revenue", "Forecast"]
+
+
+def test_an_alert_of_a_table_whose_name_speaks_of_audits_is_no_audit():
+    table = "audit_blocked"
+    alerts = log(("19 08:00", "audit_blocked LATE")).assign(table=table)
+    late = [row(table, "19", "19 06:00", "19 09:00")]
+    found = only(derive(late, promises=(promise(table),), except_for=["19"], alerts=alerts))
+    assert found.detected_by == "alert"
+
+
+def test_a_lost_hourly_load_breaks_no_promise_while_the_table_was_fresh():
+    hours = tuple(at("19 06:00") + n * HOUR for n in range(12))
+    rows = [
+        row("a", "19", "19 06:00") | {"due_at": due, "started_at": due, "finished_at": due,
+                                      "published_at": due, "run_id": f"{due:%H}"}
+        for due in hours if due.hour != 9
+    ]  # fmt: skip
+    hourly = (promise(due=hours),)
+    frame = history.frame(rows, history.RUNS)
+    for until in (at("19 10:30"), at("19 18:00"), at("25 00:00")):
+        options = {"until": until, "severity": by_breach}
+        lost = only(incident.derive(frame, hourly, **options))
+        assert (lost.kind, lost.due_at, lost.resolved_at) == ("missed", hours[3], hours[4])
+        assert (lost.slo_missed, lost.sla_breached, lost.severity) == (False, False, None)
+
+
+def test_a_closed_incident_stays_as_it_was_whatever_comes_later():
+    backfill = row("a", "20", "23 12:00", "23 12:10", trigger="rerun")
+    then = only(derive([backfill], except_for=["20"], until=at("22 00:00")))
+    later = only(derive([backfill], except_for=["20"]))
+    stable = ("kind", "resolved_at", "severity", "slo_missed", "sla_breached", "signs", "runs")
+    assert {name: getattr(then, name) for name in stable} == {
+        name: getattr(later, name) for name in stable
+    }
+    assert (then.gaps, later.gaps) == ((("a", DUE[2]),), ())
+
+
+def test_a_publish_of_an_unknown_time_is_never_called_late():
+    unknown = row("a", "19", "19 06:00", "19 15:00") | {"published_at": None}
+    assert derive([unknown], except_for=["19"]) == []
+
+
+def test_a_late_start_counts_from_the_due_time_and_nothing_is_negative():
+    rows = [
+        row("a", "19", "19 09:30", status="failed"),
+        row("a", "19", "19 11:00", "19 11:10", trigger="rerun"),
+    ]
+    late = only(derive(rows, except_for=["19"], alerts=LATE))
+    assert late.undetected == 2 * HOUR
+    assert late.lasted == 5 * HOUR + timedelta(minutes=10)
+
+
+def test_nobody_detects_what_is_over():
+    rows = [
+        row("a", "19", "19 06:00", status="failed"),
+        row("a", "19", "19 06:10", "19 06:20", trigger="rerun"),
+        row("a", "19", "19 06:05", status="blocked", trigger="rerun")
+        | {"finished_at": at("19 07:00")},
+    ]
+    over = only(derive(rows, except_for=["19"]))
+    assert over.resolved_at == at("19 06:20")
+    assert over.detected_at is None
 
 
 def test_of_two_that_come_at_once_the_alert_is_ours():
     late = [row("a", "19", "19 06:00", "19 09:00")]
-    found = only(derive(late, except_for=["19"], consumers=[reader("08:00")]))
+    found = only(derive(late, except_for=["19"], consumers=[reader("08:00")], alerts=LATE))
     assert [sign.by for sign in found.signs] == ["alert", "consumer"]
     assert found.detected_by == "alert"
 
@@ -261,11 +351,11 @@ def test_a_consumer_who_reads_before_it_is_due_or_after_it_came_sees_nothing():
 def test_consumers_read_in_their_own_zone_and_some_on_weekdays_only():
     weekend = [row("a", "23", "23 06:00", "23 15:00")]  # a Saturday
     berlin = reader("08:00", zone="Europe/Berlin")  # 07:00 UTC in February
-    found = only(derive(weekend, except_for=["23"], consumers=[berlin]))
+    found = only(derive(weekend, except_for=["23"], consumers=[berlin], alerts=log()))
     assert found.detected_at == at("23 07:00")
     home = reader("08:00", days="weekdays")
     found = only(derive(weekend, except_for=["23"], consumers=[home], zone="Europe/Berlin"))
-    assert found.detected_by == "alert"
+    assert [sign.by for sign in found.signs] == ["alert"]
 
 
 def test_the_alert_log_can_tell_earlier_and_says_who_acknowledged():

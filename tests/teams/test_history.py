@@ -240,6 +240,13 @@ def test_a_log_without_start_times_counts_from_the_due_time():
     assert len(history.known_at(whole, SIX + MINUTE)) == 1
 
 
+def test_what_readers_had_stays_published_while_the_run_cleans_up():
+    whole = history.frame([run(SIX, SIX, SIX + 90 * MINUTE, SIX + 5 * MINUTE)], RUNS)
+    cleaning = history.known_at(whole, SIX + 60 * MINUTE).iloc[0]
+    assert (cleaning.status, cleaning.published_at) == ("published", SIX + 5 * MINUTE)
+    assert pd.isna(cleaning.finished_at)
+
+
 def test_a_publish_is_not_known_before_it_happened_even_if_the_log_has_no_end_time():
     whole = history.frame([run(SIX, SIX, None, SIX + 5 * MINUTE)], RUNS)
     early = history.known_at(whole, SIX + MINUTE).iloc[0]
