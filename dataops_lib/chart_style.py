@@ -17,6 +17,7 @@ OK, WARN, BAD, UNKNOWN, ACCENT, PLAN = (
 STATUS = {"ok": OK, "warn": WARN, "fail": BAD, "unknown": UNKNOWN}
 MARKS = {"ok": "o", "warn": "s", "fail": "X", "unknown": "D"}
 SIZE = (8.0, 3.2)
+plt.rcParams["text.parse_math"] = False  # a unit is text: as a formula "$\\frac{1}$" ends the page
 DPI = 80
 
 

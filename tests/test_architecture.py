@@ -247,7 +247,7 @@ def test_each_contract_is_broken_once_above():
 API = """
 finding.Finding(subject, status, evidence, next_step, numbers=...)
 teams.load(team, *, as_of=None, root=None)
-warehouse.open(team)
+warehouse.open(catalog)
 audit.run(table, checks, *, snapshot_id=None)
 wap.write_audit_publish(data, table_name, quality_checks, *, catalog, mode="append", run_id=None, \
     on_alert=None, keep_failed_for=timedelta(days=7), now=...)

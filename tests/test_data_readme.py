@@ -116,7 +116,7 @@ def test_the_examples_together_are_a_team_without_a_problem(tmp_path, monkeypatc
     for name in COLUMNS:
         (folder / name).write_text(example(name, "csv"), encoding="utf-8")
     assert teams.problems("shop", root=tmp_path) == []
-    monkeypatch.setenv("CATALOG_TOKEN", "from the environment")
+    monkeypatch.setenv("DATAOPS_CATALOG_TOKEN", "from the environment")
     team = teams.load("shop", as_of="2026-01-08", root=tmp_path)
     assert dict(team.missing) == {}
     assert [one.name for one in team.onboarding.learners] == ["Ben"]

@@ -123,6 +123,32 @@ def new_team(
 
 
 @app.command()
+def allow(
+    team: Annotated[str, typer.Argument(help="A team.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    teams_dir: TeamsDir = None,
+) -> None:
+    """Let the catalog of TEAM use the variables that its team.yaml names as ${NAME}.
+
+    Asked once; when anything in the catalog's properties changes it is asked again.
+    """
+    from dataops_lib.teams import folders, team_file, variables
+
+    folder = folders.folder_of(team, teams_dir)
+    catalog = team_file(folder).catalog
+    pairs = variables.to_be_allowed(catalog, folder) if catalog else ()
+    if catalog is None or not pairs:
+        typer.echo(f"{team}: no variable waits to be allowed")
+        return
+    for key, name in pairs:
+        typer.echo(f"{name} is filled into catalog.properties.{key}")
+    typer.echo(f"and sent to: {catalog.properties.get('uri', 'where the catalog type says')}")
+    if not yes:
+        typer.confirm("Do you trust this address with them?", abort=True)
+    typer.echo(f"noted in {variables.allow(catalog, folder)}")
+
+
+@app.command()
 def demo(teams_dir: TeamsDir = None) -> None:
     """Build the warehouses of the example teams, if they are not up to date."""
     from dataops_lib.examples import replay
@@ -215,13 +241,23 @@ def exit_code(command: Callable[..., Any]) -> int:
         typer.echo(f"dataops: {error}", err=True)
         return 1
     except Exception as error:
-        return _click_error(error)
+        return _unforeseen(error)
     return code if isinstance(code, int) else 0
 
 
-def _click_error(error: Exception) -> int:
+def _unforeseen(error: Exception) -> int:
     """Wrong options and arguments are usage errors; anything else is ours, and says so."""
     if hasattr(error, "format_message"):
         typer.echo(f"dataops: {error.format_message()}. See dataops --help.", err=True)
         return 2
-    raise error
+    import traceback
+
+    from dataops_lib.teams import variables
+
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    message = f"a fault of dataops itself, {type(error).__name__} in {place}. Please report it"
+    if os.environ.get("DATAOPS_DEBUG"):
+        typer.echo(variables.redacted("".join(traceback.format_exception(error))), err=True)
+    typer.echo(f"dataops: {message}; with DATAOPS_DEBUG=1 the traceback is printed", err=True)
+    return 1

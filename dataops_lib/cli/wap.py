@@ -234,7 +234,7 @@ def _tables(team: str, table: str | None, root: Path | None) -> Iterator[tuple[s
     names = [facts.name for facts in loaded.tables]
     if table is not None and table not in names:
         raise UsageError(f"team {team!r} has no table {table!r}; it has {', '.join(names)}")
-    catalog = warehouse.open(loaded)
+    catalog = warehouse.open(loaded.catalog)
     for name in names if table is None else [table]:
         yield f"{loaded.catalog.namespace}.{name}", catalog
 

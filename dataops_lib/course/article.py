@@ -53,7 +53,7 @@ def _outcome(act: Callable[[Table, pa.Table], str], day: pa.Table) -> str:
 
 
 def _table(folder: Path, day: pa.Table) -> Table:
-    catalog = warehouse.open(SimpleNamespace(catalog=local_catalog(folder)))
+    catalog = warehouse.open(local_catalog(folder), create=True)
     return warehouse.create_table(catalog, NAME, day.schema)
 
 

@@ -336,7 +336,7 @@ def _rows(observed: Observed, table: str, days: Sequence[date]) -> dict[date, pa
 
 
 def _catalog(folder: Path) -> Catalog:
-    return warehouse.open(SimpleNamespace(catalog=local_catalog(folder)))
+    return warehouse.open(local_catalog(folder), create=True)
 
 
 def run_and_die(folder: str, name: str, path: str, run_id: str, at: str) -> None:

@@ -128,8 +128,11 @@ class Observed:
 
     @cached_property
     def _catalog(self) -> Catalog:
+        assert self.team.catalog is not None  # `tables` asks first
         try:
-            return warehouse.open(self.team)
+            return warehouse.open(self.team.catalog)
+        except DataError as error:
+            raise DataError(f"the catalog of {self.team.name!r} cannot be read: {error}") from None
         except Exception as error:
             raise self._unreachable(error) from None
 

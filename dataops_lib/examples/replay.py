@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from dataops_lib import files, teams, windows
@@ -134,7 +133,7 @@ def _replay(folder: Path, path: Path, position: int) -> None:
     file = parts["file"]
     span = file.replay
     (path / "tables").mkdir()
-    catalog = warehouse.open(SimpleNamespace(catalog=teams_folders.local_catalog(path)))
+    catalog = warehouse.open(teams_folders.local_catalog(path), create=True)
     with duckdb.connect(config={"threads": 1}) as connection:
         world = simulation.Stage(
             file=file,

@@ -206,7 +206,8 @@ def _when(row: Row) -> datetime:
 def _safe(text: str, people: Sequence[Person]) -> str:
     """Text of others as harmless Markdown on one line, with roles in place of names."""
     for person in people:
-        text = re.sub(rf"\b{re.escape(person.name)}\b", f"the {person.role}", text)
+        role = f"the {person.role}".replace("\\", r"\\")  # text of people, no reference to a group
+        text = re.sub(rf"\b{re.escape(person.name)}\b", role, text)
     return " ".join(text.split()).translate(_ESCAPES)
 
 

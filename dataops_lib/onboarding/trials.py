@@ -6,7 +6,6 @@ import tempfile
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import duckdb
 import pandas as pd
@@ -71,7 +70,7 @@ class _Bench:
     """A warehouse for one check: each judgement gets a table of its own."""
 
     def __init__(self, folder: Path, check: Check, at: datetime) -> None:
-        self.catalog = warehouse.open(SimpleNamespace(catalog=local_catalog(folder)))
+        self.catalog = warehouse.open(local_catalog(folder), create=True)
         self.check, self.at, self.number = check, at, 0
 
     def judge(self, rows: pa.Table) -> Finding | None:

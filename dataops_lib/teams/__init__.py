@@ -1,6 +1,7 @@
 """What teams give us: folders in, frozen values out, all mistakes at once.
 
 team         one team as its folder describes it, cut to what was known at a date
+variables    which variables of the environment a team's catalog may be given
 folders      where team folders are, and how a new one is made
 reader       the files of one team folder, read and checked together
 models       what a team.yaml, an onboarding.yaml and a faults.yaml say, as frozen values
@@ -18,3 +19,4 @@ from dataops_lib.teams.team import Team as Team
 from dataops_lib.teams.team import example as example
 from dataops_lib.teams.team import load as load
 from dataops_lib.teams.team import problems as problems
+from dataops_lib.teams.team import team_file as team_file

@@ -116,6 +116,13 @@ class Catalog(Frozen):
     @classmethod
     def _no_literal_secrets(cls, properties: Mapping[str, str]) -> Mapping[str, str]:
         for key, value in properties.items():
+            if key.lower().endswith("impl") and not value.startswith("pyiceberg."):
+                raise PydanticCustomError(
+                    "code",
+                    "property '{key}' names code to be run; write `type:` with one of rest, sql, "
+                    "glue, hive, dynamodb, bigquery",
+                    {"key": key},
+                )
             if _holds_secret(key, value):
                 raise PydanticCustomError(
                     "secret",

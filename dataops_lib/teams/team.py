@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
@@ -20,10 +19,9 @@ from dataops_lib.errors import DataError, Problem, TeamError, UsageError
 from dataops_lib.files import HOME
 from dataops_lib.finding import Finding
 from dataops_lib.service_levels import objectives
-from dataops_lib.teams import history, lineage, reader
+from dataops_lib.teams import history, lineage, reader, variables
 from dataops_lib.teams.folders import current_build, folder_of, local_catalog
 from dataops_lib.teams.models import (
-    VARIABLE,
     Assessment,
     Catalog,
     OnboardingFile,
@@ -168,7 +166,7 @@ def load(team: str, *, as_of: str | date | None = None, root: Path | str | None 
         "runs": None if runs is None else history.known_at(runs, moment),
         "alerts": None if alerts is None else history.alerts_known_at(alerts, moment),
         "audits": _audits(build),
-        "catalog": _catalog(file, build),
+        "catalog": _catalog(folder, file, build),
         "missing": {name: reader.NEEDED_FOR[name] for name in files.absent},
         "inputs": files.hashes,
     }
@@ -239,21 +237,8 @@ def _audits(build: Path | None) -> dict[str, tuple[Finding, ...]]:
     return found
 
 
-def _catalog(file: TeamFile, build: Path | None) -> Catalog | None:
+def _catalog(folder: Path, file: TeamFile, build: Path | None) -> Catalog | None:
     """Where the tables are: the replay's catalog, or the team's own with its secrets filled in."""
     if build is not None:
         return local_catalog(build)
-    if file.catalog is None:
-        return None
-    filled = {key: _filled(value, key) for key, value in file.catalog.properties.items()}
-    return file.catalog.model_copy(update={"properties": filled})
-
-
-def _filled(value: str, key: str) -> str:
-    for name in VARIABLE.findall(value):
-        if name not in os.environ:
-            message = f"uses ${{{name}}}, but the environment has no {name}"
-            raise TeamError(
-                [Problem("team.yaml", None, f"catalog.properties.{key}", message, f"export {name}")]
-            )
-    return VARIABLE.sub(lambda match: os.environ[match[1]], value)
+    return None if file.catalog is None else variables.filled(file.catalog, folder)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Never
+from typing import Any, Never, Protocol
 
 import pyarrow as pa
-from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog import AVAILABLE_CATALOGS, Catalog, CatalogType, infer_catalog_type
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema
@@ -24,12 +24,65 @@ TABLE_PROPERTIES = {
 }
 
 
-def open(team: Any) -> Catalog:
-    """The team's catalog; `team.catalog` has a `name` and `properties`, nothing else is read.
+class Settings(Protocol):
+    """Where a catalog is, as team.yaml says it."""
 
-    A SQL catalog keeps its rows under its name: only the team's file may say it.
+    @property
+    def name(self) -> str:
+        """A SQL catalog keeps its rows under it."""
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """As pyiceberg takes them."""
+
+
+def open(catalog: Settings, *, create: bool = False) -> Catalog:
+    """The catalog that `catalog` describes, and nothing else does.
+
+    pyiceberg's own files and variables of this machine (`.pyiceberg.yaml`, `PYICEBERG_CATALOG__*`)
+    are not merged in: they may hold secrets, and a team's file could send them to any address.
+
+    Parameters
+    ----------
+    catalog : Settings
+        A name and properties; only these are read.
+    create : bool
+        Make an SQL catalog that is not there yet; otherwise it is a mistake.
+
+    Raises
+    ------
+    DataError
+        If the file of an SQLite catalog is not there, or nothing says what kind of catalog it is.
     """
-    return load_catalog(team.catalog.name, **dict(team.catalog.properties))
+    properties = dict(catalog.properties)
+    try:
+        kind = CatalogType(properties["type"].lower()) if "type" in properties else None
+        kind = kind or infer_catalog_type(catalog.name, dict(properties))
+    except ValueError:
+        kind = None
+    if kind is None:
+        known = ", ".join(sorted(kind.value for kind in AVAILABLE_CATALOGS))
+        raise DataError(f"the catalog has no known type; write `type:` with one of {known}")
+    if kind == CatalogType.SQL and not create:
+        _require_file(properties.get("uri", ""))
+        properties.setdefault("init_catalog_tables", "false")  # a reader makes nothing
+    return AVAILABLE_CATALOGS[kind](catalog.name, properties)
+
+
+def _require_file(uri: str) -> None:
+    """Refuse an SQLite catalog whose file is not there; SQLite itself would make an empty one."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except ArgumentError:
+        raise DataError("the `uri` of the SQL catalog is no address of a database") from None
+    path = url.database
+    if url.get_backend_name() != "sqlite" or path in (None, "", ":memory:"):
+        return
+    if not Path(path).is_file():
+        raise DataError(f"there is no SQLite catalog {path}; correct `uri:` of the catalog")
 
 
 def create_table(

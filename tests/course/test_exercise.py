@@ -321,7 +321,7 @@ def fingerprint(folder):
 def test_nothing_a_learner_does_changes_a_file_of_the_shared_warehouse(ana):
     shared = folders.current_build(ana.team.folder)
     before = fingerprint(shared)
-    catalog = warehouse.open(ana.team)
+    catalog = warehouse.open(ana.team.catalog, create=True)
     name = f"{ana.team.catalog.namespace}.{ana.team.tables[0].name}"
     table = catalog.load_table(name)
     rows = table.scan(limit=1).to_arrow()
@@ -354,7 +354,9 @@ def test_nothing_a_learner_does_changes_a_file_of_the_shared_warehouse(ana):
 
 
 def test_a_refused_write_says_where_to_write_instead(ana):
-    table = warehouse.open(ana.team).load_table(f"marts.{ana.team.tables[0].name}")
+    table = warehouse.open(ana.team.catalog, create=True).load_table(
+        f"marts.{ana.team.tables[0].name}"
+    )
     with pytest.raises(DataError, match=r"ex\.practice"):
         table.append(table.scan(limit=1).to_arrow())
 

@@ -349,7 +349,7 @@ def lake(shop, tmp_path):
     (shop / "team.yaml").write_text(text)
     (tmp_path / "lake").mkdir()
     days = pa.table({"day": pa.array([date(2026, 3, 3)] * 3), "x": pa.array([1, None, 3])})
-    catalog = warehouse.open(load(shop))
+    catalog = warehouse.open(load(shop).catalog, create=True)
     warehouse.create_table(catalog, "marts.a", days.schema).append(days)
     (shop / "contracts").mkdir()
     return shop
@@ -401,7 +401,7 @@ def test_what_was_published_exactly_at_as_of_belongs_to_the_day_that_begins(lake
             )
         observed = Observed(team)
         assert len(observed.tables) == seen
-        table = warehouse.open(team).load_table("marts.a")
+        table = warehouse.open(team.catalog, create=True).load_table("marts.a")
         found = metadata.reached(table, "day", zone=team.zone, until=team.as_of_at)
         assert len(found) == seen
 
@@ -440,9 +440,12 @@ def test_a_picture_that_cannot_be_drawn_is_told(lake):
 
 
 def test_a_catalog_that_cannot_be_read_is_told_without_its_secrets(shop, monkeypatch):
-    monkeypatch.setenv("PW", "hunter2-correct-horse")
+    monkeypatch.setenv("DATAOPS_PW", "hunter2-correct-horse")
     text = (shop / "team.yaml").read_text()
-    for uri in ("postgresql+psycopg2://u:${PW}@127.0.0.1:9/db", "sqlite:////nowhere/at/all.db"):
+    for uri in (
+        "postgresql+psycopg2://u:${DATAOPS_PW}@127.0.0.1:9/db",
+        "sqlite:////nowhere/at/all.db",
+    ):
         (shop / "team.yaml").write_text(
             f"{text}catalog:\n  properties:\n    type: sql\n    uri: {uri}\n"
         )
@@ -600,7 +603,7 @@ def test_ages_know_nothing_of_what_was_published_after_as_of(flights):
 
 
 def test_a_job_that_publishes_the_same_rows_again_keeps_its_landing_age_only(lake):
-    catalog = warehouse.open(load(lake))
+    catalog = warehouse.open(load(lake).catalog, create=True)
     table = catalog.load_table("marts.a")
     table.append(pa.table({"day": pa.array([], pa.date32()), "x": pa.array([], pa.int64())}))
     team = tomorrow_of(today(lake))
@@ -616,7 +619,7 @@ def test_a_job_that_publishes_the_same_rows_again_keeps_its_landing_age_only(lak
 
 
 def test_a_time_is_scanned_where_metadata_cannot_tell_and_a_day_to_come_stays_ahead(lake):
-    catalog = warehouse.open(load(lake))
+    catalog = warehouse.open(load(lake).catalog, create=True)
     at = datetime(2026, 3, 4, 12, tzinfo=UTC)
     rows = pa.table({"at": pa.array([at, None]), "day": pa.array([date(2099, 1, 1), None])})
     table = warehouse.create_table(catalog, "marts.b", rows.schema)

