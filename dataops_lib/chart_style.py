@@ -7,7 +7,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 # Okabe and Ito's colours: told apart by colour-blind readers, one for each status everywhere.
 OK, WARN, BAD, UNKNOWN, ACCENT, PLAN = (
@@ -17,7 +19,7 @@ OK, WARN, BAD, UNKNOWN, ACCENT, PLAN = (
 STATUS = {"ok": OK, "warn": WARN, "fail": BAD, "unknown": UNKNOWN}
 MARKS = {"ok": "o", "warn": "s", "fail": "X", "unknown": "D"}
 SIZE = (8.0, 3.2)
-plt.rcParams["text.parse_math"] = False  # a unit is text: as a formula "$\\frac{1}$" ends the page
+plt.rcParams["text.parse_math"] = False  # a unit is text: as a formula "$\frac{1}$" ends the page
 DPI = 80
 
 
@@ -28,6 +30,12 @@ def axes(ax: Axes | None = None, size: tuple[float, float] = SIZE) -> Axes:
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Write the ticks of a logarithmic axis as numbers; its own words are formulas."""
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def describe(ax: Axes, text: str) -> Axes:

@@ -164,19 +164,24 @@ def sql(
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE")] = None,
     teams_dir: TeamsDir = None,
 ) -> None:
-    """Run QUERY on what the report of TEAM is made from: its runs, due times and tables."""
-    import duckdb
+    """Run QUERY, one SELECT, on what the report of TEAM is made from, and on nothing else.
 
-    from dataops_lib import teams
+    There are `runs`, `expected`, `versions`, `days` and the published tables; a table that is
+    called like one of the four is `published.NAME`.
+    """
+    from dataops_lib import teams, warehouse
     from dataops_lib.errors import DataError
     from dataops_lib.evidence import Observed, recompute
 
     observed = Observed(teams.load(team, as_of=as_of, root=teams_dir))
     with recompute.connect(observed) as connection:
         try:
-            typer.echo(connection.sql(query))
-        except duckdb.Error as error:
-            raise DataError(str(error)) from error
+            rows = warehouse.ask(connection, query, seconds=600)
+        except DataError as error:
+            raise DataError(
+                f"the query {error}" if str(error)[0].islower() else str(error)
+            ) from None
+    typer.echo(rows.to_string(index=False, max_rows=200) if len(rows) else "no rows")
 
 
 @app.command()

@@ -39,16 +39,33 @@ def queries(observed: Observed) -> dict[str, str]:
 
 
 def connect(observed: Observed) -> duckdb.DuckDBPyConnection:
-    """A DuckDB with the published tables, `runs`, `expected`, `versions` and `days`."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    for name, (table, snapshot) in observed.tables.items():
-        warehouse.view(connection, name, table, snapshot_id=snapshot)
+    """A DuckDB with the published tables, `runs`, `expected`, `versions` and `days`, and no more.
+
+    A published table that is called like one of these four stands in the schema `published`.
+    """
+    tables = observed.tables.items()
+    sources = {view_of(name): warehouse.rows_of(table, snap) for name, (table, snap) in tables}
+    connection = warehouse.locked(sources)
     for name, frame in _frames(observed).items():
         if len(frame.columns):
             connection.register("frame", frame)
             connection.execute(f"CREATE TABLE {name} AS SELECT * FROM frame")
+            connection.unregister("frame")
     return connection
+
+
+def view_of(table: str) -> str:
+    """The name under which `connect` has a published table.
+
+    Examples
+    --------
+    >>> view_of("fct_orders"), view_of("Runs")
+    ('fct_orders', 'published.Runs')
+    """
+    return f"published.{table}" if table.lower() in OWN else table
+
+
+OWN = ("days", "expected", "runs", "versions")
 
 
 def _frames(observed: Observed) -> dict[str, pd.DataFrame]:
@@ -142,7 +159,7 @@ def filled_cells(required: Mapping[str, Sequence[str]]) -> str:
         counts = " + ".join(f"count({quoted(column)})" for column in columns)
         parts.append(
             f"    SELECT {counts} AS good, {len(columns)} * count(*) AS total\n"
-            f"    FROM {quoted(table)}"
+            f"    FROM {'.'.join(quoted(part) for part in view_of(table).split('.', 1))}"
         )
     union = "\n    UNION ALL\n".join(parts)
     return f"SELECT sum(good) AS good, sum(total) AS total\nFROM (\n{union}\n)"

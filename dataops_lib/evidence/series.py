@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-import duckdb
 import pandas as pd
 
 from dataops_lib import warehouse
@@ -36,11 +35,10 @@ def daily(observed: Observed) -> pd.DataFrame | None:
 
 def _selected(observed: Observed, table: str, query: str, field: str) -> pd.DataFrame:
     iceberg, snapshot = observed.tables[table]
-    with duckdb.connect() as connection:
-        warehouse.view(connection, table, iceberg, snapshot_id=snapshot)
+    with warehouse.locked({table: warehouse.rows_of(iceberg, snapshot)}) as connection:
         try:
-            return connection.sql(query).df()
-        except duckdb.Error as error:
+            return warehouse.ask(connection, query)
+        except DataError as error:
             raise DataError(f"team.yaml: {field} of {table}: {error}") from None
 
 

@@ -9,6 +9,7 @@ metadata  what a table's own metadata tells: publishes, landings, counts, the ne
 from dataops_lib.warehouse.catalog import create_table as create_table
 from dataops_lib.warehouse.catalog import open as open
 from dataops_lib.warehouse.metadata import landings as landings
+from dataops_lib.warehouse.scan import ask as ask
 from dataops_lib.warehouse.scan import locked as locked
 from dataops_lib.warehouse.scan import rows_of as rows_of
 from dataops_lib.warehouse.scan import view as view

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile, FileFormat, ManifestContent
@@ -303,6 +305,30 @@ def _arrow(table: Table, tasks: Sequence[FileScanTask], schema: Schema) -> pa.Ta
 
     scan: Any = ArrowScan(table.metadata, table.io, schema, AlwaysTrue())
     return scan.to_table(tasks)
+
+
+def ask(con: duckdb.DuckDBPyConnection, query: str, *, seconds: float = 60.0) -> pd.DataFrame:
+    """The rows of one SELECT that somebody else wrote; it ends after `seconds` at the latest.
+
+    Raises
+    ------
+    DataError
+        If the text is anything but one SELECT, cannot be run, or takes longer.
+    """
+    try:
+        statements = con.extract_statements(query)
+        if [statement.type.name for statement in statements] != ["SELECT"]:
+            raise DataError("is not one SELECT")
+        timer = threading.Timer(seconds, con.interrupt)
+        timer.start()
+        try:
+            return con.sql(query).df()
+        finally:
+            timer.cancel()
+    except duckdb.InterruptException:
+        raise DataError(f"took longer than {seconds:.0f} seconds") from None
+    except duckdb.Error as error:
+        raise DataError(str(error)) from None
 
 
 def rows_of(table: Table, snapshot_id: int | None = None) -> Source:

@@ -93,7 +93,7 @@ class Place:
         """What `ex.sql` asks: copies in memory, and nothing of this machine can be reached."""
         with recompute.connect(self.observed) as views:
             objects = views.execute(
-                "SELECT view_name FROM duckdb_views() WHERE NOT internal"
+                "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'"
             ).fetchall()
             objects += views.execute("SELECT table_name FROM duckdb_tables()").fetchall()
             copies = {name: _copied(views, name) for (name,) in objects if name != "frame"}
