@@ -7,6 +7,8 @@ NOTEBOOKS = $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
 # Modules are compiled once, not by each of the many processes, whatever the caller's habit is.
 export PYTHONDONTWRITEBYTECODE =
+# The shell reads them as values, whatever stands in them: a name with `;` in it runs nothing.
+export TEAM AS_OF
 
 .DEFAULT_GOAL := help
 .PHONY: help report demo lab workshop notebooks sample test test-deep test-browser bench lock clean
@@ -17,7 +19,7 @@ help:  ## list the targets
 # ---- the product
 
 report: .venv  ## write reports/TEAM/AS_OF/index.html (TEAM=flights AS_OF=2013-03-01)
-	$(BIN)/dataops report $(TEAM) --as-of $(AS_OF)
+	$(BIN)/dataops report "$$TEAM" --as-of "$$AS_OF"
 
 demo: .venv  ## build the two example warehouses
 	$(BIN)/dataops demo

@@ -329,9 +329,9 @@ def _production(changed: Changes, folder: Path) -> Catalog:
 def copied(team: Team, folder: Path) -> Catalog:
     """A catalog in `folder` with the rows of the team's published tables."""
     assert team.catalog is not None
-    catalog, namespace = warehouse.open(team), team.catalog.namespace
+    catalog, namespace = warehouse.open(team.catalog), team.catalog.namespace
     folder.mkdir(exist_ok=True)
-    copy = warehouse.open(SimpleNamespace(catalog=local_catalog(folder)))
+    copy = warehouse.open(local_catalog(folder), create=True)
     for table in team.tables:
         if catalog.table_exists(name := f"{namespace}.{table.name}"):
             original = catalog.load_table(name)

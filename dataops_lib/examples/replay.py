@@ -18,6 +18,7 @@ from typing import Any
 
 from dataops_lib import files, teams, windows
 from dataops_lib.errors import DataError, TeamError
+from dataops_lib.sql import literal
 from dataops_lib.teams import folders as teams_folders
 from dataops_lib.teams import reader, team
 
@@ -135,6 +136,11 @@ def _replay(folder: Path, path: Path, position: int) -> None:
     (path / "tables").mkdir()
     catalog = warehouse.open(teams_folders.local_catalog(path), create=True)
     with duckdb.connect(config={"threads": 1}) as connection:
+        places = ", ".join(literal(f"{place}/") for place in (path, DATA))
+        connection.execute(
+            f"SET allowed_directories = [{places}]; SET enable_external_access = false;"
+            "SET python_enable_replacements = false; SET lock_configuration = true"
+        )
         world = simulation.Stage(
             file=file,
             folder=folder,

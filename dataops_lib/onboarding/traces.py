@@ -66,7 +66,8 @@ def built(team: Team, name: str | None) -> Built | None:
     read = {parent for parents in inputs.values() for parent in parents}
     tables = [table.name for table in team.tables if table.pipeline == name]
     slos = None if team.slos is None else sum(slo.table in tables for slo in team.slos)
-    window = Window(midnight(pipeline.first_due, team.zone), team.as_of_at)
+    first = min(midnight(pipeline.first_due, team.zone), team.as_of_at)
+    window = Window(first, team.as_of_at)
     due = {t: team.expected(t, window) for t in tables} if window.start < window.end else {}
     last = {table: moments[-first_month.MEDIUM.runs :] for table, moments in due.items()}
     runs = team.runs

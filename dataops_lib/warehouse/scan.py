@@ -322,7 +322,8 @@ def ask(con: duckdb.DuckDBPyConnection, query: str, *, seconds: float = 60.0) ->
         timer = threading.Timer(seconds, con.interrupt)
         timer.start()
         try:
-            return con.sql(query).df()
+            rows: pd.DataFrame = con.sql(query).df()
+            return rows
         finally:
             timer.cancel()
     except duckdb.InterruptException:

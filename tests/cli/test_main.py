@@ -216,3 +216,58 @@ def test_a_query_of_a_tile_gives_the_figures_of_the_tile(flights):
 def test_a_query_that_is_no_sql_exits_with_1_and_one_message(flights):
     code, said = dataops("sql", "flights", "SELEKT", "--teams-dir", flights.root)
     assert (code, "Traceback" in said) == (1, False)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY (SELECT 1) TO 'written.csv'",
+        "ATTACH 'other.db'",
+        "DROP TABLE runs",
+        "DELETE FROM runs",
+        "EXPORT DATABASE 'exported'",
+        "SET threads = 1",
+        "INSTALL httpfs",
+        "SELECT 1; SELECT 2",
+        "SELECT content FROM read_text('/proc/self/environ')",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT getenv('HOME')",
+    ],
+)
+def test_a_query_reads_the_teams_tables_and_nothing_else(flights, query, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, said = dataops("sql", "flights", query, "--teams-dir", flights.root)
+    assert (code, "Traceback" in said) == (1, False), said
+    assert not list(tmp_path.iterdir())
+
+
+def test_variables_are_allowed_once_and_the_address_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "team.yaml").write_text(
+        "name: shop\ntitle: Shop\nzone: UTC\ncatalog:\n  properties:\n    type: rest\n"
+        "    uri: https://lake.example\n    token: ${LAKE_TOKEN}\n"
+    )
+    where = ("shop", "--teams-dir", tmp_path)
+    code, said = dataops("allow", *where, "--yes")
+    assert code == 0
+    assert "LAKE_TOKEN is filled into catalog.properties.token" in said
+    assert "sent to: https://lake.example" in said
+    assert dataops("allow", *where) == (0, "shop: no variable waits to be allowed\n")
+
+
+def test_what_nobody_foresaw_is_one_sentence_and_the_traceback_only_on_demand(monkeypatch):
+    def broken(**_):
+        raise KeyError("inner")
+
+    out = io.StringIO()
+    with redirect_stderr(out):
+        assert main.exit_code(broken) == 1
+    assert "a fault of dataops itself, KeyError in test_main.py:" in out.getvalue()
+    assert "Traceback" not in out.getvalue()
+    monkeypatch.setenv("DATAOPS_DEBUG", "1")
+    with redirect_stderr(out):
+        main.exit_code(broken)
+    assert "Traceback" in out.getvalue()

@@ -3,6 +3,7 @@
 import csv
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -437,6 +438,30 @@ def test_a_picture_that_cannot_be_drawn_is_told(lake):
             text + f"picture: {{table: {table}, query: {wrong}, unit: rows, actual: x}}\n"
         )
         assert said in "\n".join(map(str, teams.problems("shop", root=lake.parent)))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT day, (SELECT content FROM read_text('/proc/self/environ'))::INT AS x FROM a",
+        "SELECT 1 AS day, content AS x FROM read_text('/etc/hostname')",
+        "SELECT count(*) AS x FROM read_csv('/etc/passwd')",
+    ],
+)
+def test_the_query_of_a_picture_reads_its_table_and_nothing_else(lake, query):
+    table = warehouse.open(load(lake).catalog).load_table("marts.a")
+    observed = SimpleNamespace(tables={"a": (table, table.current_snapshot().snapshot_id)})
+    assert len(series._selected(observed, "a", "SELECT day, x FROM a", "picture: query")) == 3
+    with pytest.raises(DataError, match=r"picture: query of a: .*(?:external|Cannot access)"):
+        series._selected(observed, "a", query, "picture: query")
+
+
+def test_a_query_without_end_is_ended(lake):
+    with (
+        warehouse.locked({}) as connection,
+        pytest.raises(DataError, match="took longer than 1 seconds"),
+    ):
+        warehouse.ask(connection, "SELECT count(*) FROM range(1000000000000000)", seconds=1)
 
 
 def test_a_catalog_that_cannot_be_read_is_told_without_its_secrets(shop, monkeypatch):

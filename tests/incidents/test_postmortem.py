@@ -613,3 +613,8 @@ def test_a_finding_of_several_attempts_is_told_once_with_their_number():
     found = [line for line in postmortem.draft(thrice, TEAM).splitlines() if "- Found:" in line]
     assert len(found) == 1
     assert found[0].endswith(" (3 attempts)")
+
+
+def test_a_role_is_text_and_no_reference_to_a_group():
+    people = [Person(name="Ana", role=r"\1 \g<0>")]
+    assert postmortem._safe("Ana was paged", people).startswith("the \\\\1 ")

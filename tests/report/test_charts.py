@@ -97,3 +97,9 @@ def test_an_incident_is_drawn_on_the_clock_of_the_team_and_shaded_while_readers_
     assert [label.get_text() for label in ax.get_yticklabels()][:2] == ["due", "run started"]
     assert ax.lines[0].get_xdata()[0].isoformat() == "2013-02-12T06:00:00-05:00"
     assert "stopped by the audit: 1 times" in chart_style.alt_text(ax.figure)
+
+
+def test_a_unit_with_dollars_is_text_and_no_formula():
+    ax = chart_style.axes()
+    ax.set(title=r"$\frac{1}$ and $x", ylabel=r"$\bad$")
+    ax.get_figure().canvas.draw()
