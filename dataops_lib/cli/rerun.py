@@ -162,7 +162,7 @@ def _run(team: Team, pipeline: str, due: list[datetime], build: Path) -> list[di
             data=replay.DATA,
             faults=reader.read_faults(given),
             contracts=team.contracts or {},
-            catalog=warehouse.open(team),
+            catalog=warehouse.open(folders.local_catalog(build)),
             connection=connection,
             clock=simulation.Clock(now + AFTER),
             runs=runs,

@@ -227,7 +227,7 @@ class Session:
         ):
             connection.register(name, nothing([], columns) if frame is None else frame)
         if ours.catalog is not None:
-            catalog = warehouse.open(ours)
+            catalog = warehouse.open(ours.catalog)
             for table in ours.tables:
                 full = f"{ours.catalog.namespace}.{table.name}"
                 if catalog.table_exists(full):
