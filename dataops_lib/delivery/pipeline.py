@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -165,7 +164,7 @@ class Pipeline:
 
     @property
     def _ci(self) -> Catalog:
-        return warehouse.open(SimpleNamespace(catalog=local_catalog(self.scratch)))
+        return warehouse.open(local_catalog(self.scratch), create=True)
 
     def _name(self, table: str) -> str:
         return f"{build.namespace(self.changes)}.{table}"
@@ -322,7 +321,7 @@ def _production(changed: Changes, folder: Path) -> Catalog:
     team = changed.team
     if team.catalog is None:
         raise DataError(f"team {team.name!r} names no catalog; add `catalog:` to team.yaml")
-    catalog = warehouse.open(team)
+    catalog = warehouse.open(team.catalog)
     return copied(team, folder) if team.replay else catalog
 
 
