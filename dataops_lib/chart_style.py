@@ -7,7 +7,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -32,14 +31,15 @@ def axes(ax: Axes | None = None, size: tuple[float, float] = SIZE) -> Axes:
     return ax
 
 
-def plain_numbers(axis: Axis) -> None:
-    """Write the ticks of a logarithmic axis as numbers; its own words are formulas."""
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
-
-
 def describe(ax: Axes, text: str) -> Axes:
-    """Give the picture of `ax` a text for those who cannot see it."""
+    """Give the picture of `ax` a text for those who cannot see it.
+
+    Ticks of a logarithmic axis become plain numbers: matplotlib's own are formulas.
+    """
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
     ax.figure.set_label(text)
     return ax
 

@@ -12,7 +12,7 @@ import typer
 
 from dataops_lib.cli import ci, fleet, operations, wap
 from dataops_lib.cli import workshop as workshops
-from dataops_lib.errors import DataOpsError, TeamError, UsageError
+from dataops_lib.errors import DataOpsError, UsageError
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "teams"
 
@@ -230,9 +230,6 @@ def exit_code(command: Callable[..., Any]) -> int:
     """Run a command and turn what it raises into a message and an exit code."""
     try:
         code = command(standalone_mode=False)
-    except TeamError as error:  # the call was right, the files are not
-        typer.echo(f"dataops: {error}", err=True)
-        return 1
     except UsageError as error:
         typer.echo(f"dataops: {error}", err=True)
         return 2

@@ -12,17 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter, WeekdayLocator
 
-from dataops_lib.chart_style import (
-    ACCENT,
-    BAD,
-    OK,
-    PLAN,
-    WARN,
-    axes,
-    describe,
-    nothing,
-    plain_numbers,
-)
+from dataops_lib.chart_style import ACCENT, BAD, OK, PLAN, WARN, axes, describe, nothing
 from dataops_lib.service_levels import budget, burn_alerts, headlines, objectives
 from dataops_lib.windows import Window
 from dataops_lib.wording import number, percent, plural
@@ -166,7 +156,6 @@ def reach(
         ylabel="burn rate",
         title=headlines.reach(asked, named, period),
     )
-    plain_numbers(ax.yaxis)
     ax.set_xlim(-0.3, len(named) + 0.4)
     ax.legend(fontsize=8, frameon=False, loc="upper left")
     return describe(ax, headlines.reach(asked, named, period))
@@ -244,7 +233,6 @@ def published(found: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.invert_yaxis()
     title = f"{(off > 1).sum()} of {len(off)} are too high, one {off.max():.0f} times"
     ax.set(xscale="log", xlim=(0.5, 60), xlabel="printed / right (log)", title=title)
-    plain_numbers(ax.xaxis)
     ax.set_xticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     ax.tick_params(axis="y", labelsize=8)
     listed = "; ".join(f"{name}: {text}" for name, text in zip(names, words, strict=True))
@@ -374,7 +362,6 @@ def scores(scored: pd.DataFrame, limit: float = 3.0, ax: Axes | None = None) -> 
         f"With today in its week the score reached {highest:.2f}; it can never exceed {bound:.2f}"
     )
     ax.set(ylabel="size of the score (log)", yscale="log", ylim=(0.1, None), title=title)
-    plain_numbers(ax.yaxis)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
     ax.legend(fontsize=8, frameon=False, ncols=4, loc="upper left")
     return describe(ax, f"{title}. Limit {limit:g}.")
