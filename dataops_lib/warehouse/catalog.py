@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Never, Protocol
+from urllib.parse import unquote
 
 import pyarrow as pa
 from pyiceberg.catalog import AVAILABLE_CATALOGS, Catalog, CatalogType, infer_catalog_type
@@ -81,6 +82,8 @@ def _require_file(uri: str) -> None:
     path = url.database
     if url.get_backend_name() != "sqlite" or path in (None, "", ":memory:"):
         return
+    if path.startswith("file:"):  # an address of SQLite's own, such as one opened for reading only
+        path = unquote(path.removeprefix("file:").partition("?")[0])
     if not Path(path).is_file():
         raise DataError(f"there is no SQLite catalog {path}; correct `uri:` of the catalog")
 

@@ -132,7 +132,7 @@ def test_an_unwritten_or_single_chain_says_so(observed, one):
         headlines.causes(article) == "3 of 3 whys answered, on 1 branch only: look for another one"
     )
     assert headlines.causes(causes.read("# nothing")) == "Nobody has named a cause yet"
-    assert charts.causes(causes.read(""), "x").texts[0].get_text().startswith("nobody has named")
+    assert charts.causes(causes.read(""), "x").get_title() == "nobody has named a cause yet"
 
 
 @given(st.text(alphabet="#1. -[]towrie\n?→Whycaus", max_size=120))

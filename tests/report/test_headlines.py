@@ -144,7 +144,7 @@ def test_an_incident_is_how_long_readers_waited_and_who_found_it():
     )
     going_on = one_incident(resolved_at=None, detected_at=None, detected_by=None)
     assert incidents_headlines.incident(going_on) == (
-        "Readers waited 216 hours and wait still; nobody has noticed"
+        "Readers waited 216 hours and wait still; no alert is on record"
     )
 
 
