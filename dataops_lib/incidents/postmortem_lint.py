@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,11 +11,10 @@ from functools import cache
 from itertools import takewhile
 from typing import Any
 
-from dataops_lib import playbook, yaml_lines
+from dataops_lib import playbook, wording, yaml_lines
+from dataops_lib.incidents.allowances import COMMENT, allowed
 
 REVIEW_WITHIN = timedelta(hours=48)  # after resolution: the article does not say from when
-_ALLOW = re.compile(r"<!--\s*lint: allow ((?:[A-Z]{2}\d\d[ ,]*)+)-->", re.I)
-_COMMENT = re.compile(r"<!--.*?-->")
 
 _ZONE = re.compile(
     r"\b(?:UTC|GMT|[A-Z][a-z]+/[A-Z]\w+|(?:C|E|W)ES?T|BST|IST|JST|KST|[ECMP][SD]T|AE[SD]T)\b"
@@ -26,8 +26,6 @@ _MOMENT = re.compile(
     r"(?: ?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)\b)?"
 )
 
-_SPAN = re.compile(r"(\d+)\s*(d|h|m)[a-z]*", re.I)
-_DETECTION = re.compile(r"\b(?:alerts?|alarm|paged?|detect\w*|notif\w*|noticed|reported)\b", re.I)
 _FACTORS = re.compile(r"#{3,6}\s.*\bcontributing factors?\b", re.I)
 _WHY = re.compile(r"^(?P<indent>\s*)(?P<number>\d+)[.)]\s")
 
@@ -123,32 +121,13 @@ def _read(text: str) -> list[_Line]:
             depth = len(heading[1])
             named = _section(heading[2]) if depth > 1 else ""
             section = named or (section if depth > 2 else "")
-        lines.append(_Line(number, _COMMENT.sub("", raw), section))
+        lines.append(_Line(number, COMMENT.sub("", raw), section))
     return lines
 
 
 def _section(heading: str) -> str:
     patterns = load_rules()["sections"].items()
     return next((name for name, found in patterns if re.search(found, heading, re.I)), "")
-
-
-def allowed(text: str, prefix: str) -> dict[int, set[str]]:
-    """Rules, such as PM05 or RB10, that a comment allows, by line; 0 is the whole text."""
-    permitted: dict[int, set[str]] = {}
-    waiting: set[str] = set()
-    titled = False
-    for number, line in enumerate(text.splitlines(), 1):
-        rules = " ".join(_ALLOW.findall(line)).upper()
-        here = set(re.findall(rf"{prefix}\d\d", rules))
-        rest = _COMMENT.sub("", line).strip()
-        if here and not rest:
-            permitted.setdefault(0, set()).update(set() if titled else here)
-            waiting |= here
-        elif rest:
-            titled = titled or rest.startswith("#")
-            permitted[number] = here | waiting
-            waiting = set()
-    return permitted
 
 
 def _in(lines: list[_Line], *sections: str) -> list[_Line]:
@@ -193,16 +172,13 @@ def _moment(found: re.Match[str], day: str | None = None) -> datetime | None:
 
 def _span(lines: list[_Line]) -> tuple[_Line, list[re.Match[str]]] | None:
     """The line that states the duration, with the times on it."""
-    for line in lines:
-        if re.match(r"\W*duration\b", line.text, re.I):
-            return line, list(_MOMENT.finditer(line.text))
-    return None
+    line = next((line for line in lines if re.match(r"\W*duration\b", line.text, re.I)), None)
+    return (line, list(_MOMENT.finditer(line.text))) if line else None
 
 
 def _ends(lines: list[_Line]) -> tuple[datetime | None, datetime | None]:
     """Start and end as the duration line states them."""
-    stated = _span(lines)
-    times = stated[1] if stated else []
+    times = (_span(lines) or (None, []))[1]
     start = _moment(times[0]) if times else None
     end = _moment(times[1], times[0]["day"]) if len(times) > 1 else None
     return start, end
@@ -227,9 +203,19 @@ def _words(lines: list[_Line], context: Context, rules: Mapping[str, Any]) -> Fo
             for line in _in(lines, *about["where"]) if "where" in about else lines:
                 if found := re.search(filled, line.text, re.I):
                     yield rule, line.number, f'{about["name"]}: "{found[0].strip(" .;,:>-")}"'
+    months = {each for each in context.names if each in calendar.month_name}
+    people = "|".join([*(rules["month"] % m for m in months), _any(set(context.names) - months)])
     for line in _in(lines, "summary", "impact", "timeline", "causes"):
-        if found := re.search(rf"\b{name}\b", line.text):
+        if found := re.search(rf"\b(?:{people})\b", line.text):
             yield "PM09", line.number, f'a personal name: "{found[0]}"'
+
+
+def _claimed(text: str) -> timedelta | None:
+    """The length of time that stands after the times; None where the words are no exact one."""
+    try:
+        return wording.read_span(re.sub(r"(?<=\d) ?m\b", " min", text.strip(" \t()[]*_.;:,=")))
+    except ValueError:
+        return None
 
 
 def _times(lines: list[_Line], context: Context) -> Found:
@@ -241,20 +227,22 @@ def _times(lines: list[_Line], context: Context) -> Found:
     if any(not found["zone"] for found in times) or not times:
         yield "PM02", line.number, "the duration has no zone"
     start, end = _ends(lines)
-    said = line.text[times[-1].end() :] if times else ""
-    parts = {unit.lower(): int(count) for count, unit in _SPAN.findall(said)}
+    claimed = _claimed(line.text[times[-1].end() :]) if times else None
     if start and end and (start.tzinfo is None) == (end.tzinfo is None):
         took = end - start
-        claimed = timedelta(
-            days=parts.get("d", 0), hours=parts.get("h", 0), minutes=parts.get("m", 0)
-        )
         if took < timedelta(0):
             yield "PM02", line.number, "it ends before it starts; give the end its own date"
-        elif parts and claimed != took:
-            yield "PM02", line.number, f"it says {claimed}, but the times are {took} apart"
+        elif claimed is not None and claimed != took:
+            says, apart = wording.span(claimed), wording.span(took)
+            yield "PM02", line.number, f"it says {says}, but the times are {apart} apart"
     is_p1 = any(re.match(r"\W*severity\W+P1\s*$", found.text, re.I) for found in lines)
-    written = context.written_at
-    if is_p1 and end and end.tzinfo and written and written - end > REVIEW_WITHIN:
+    if (
+        is_p1
+        and end
+        and end.tzinfo
+        and (written := context.written_at)
+        and written - end > REVIEW_WITHIN
+    ):
         late = (written - end).total_seconds() / 3600
         yield "PM15", line.number, f"a P1 written {late:.0f} hours after it was resolved"
 
@@ -288,7 +276,7 @@ def _timeline(lines: list[_Line]) -> Found:
         if before and moment < before:
             yield "PM03", row.number, "the row is earlier than the one above, or lacks a date"
         before = moment
-    if _DETECTION.search(" ".join([*first.cells.values()][1:2])):
+    if re.search(load_rules()["detection"], " ".join([*first.cells.values()][1:2]), re.I):
         yield "PM04", first.number, "the timeline begins with the detection"
 
 
@@ -340,7 +328,8 @@ def _weak(
     elif not_before and day < not_before:
         yield f'"{short}" is due before the incident'
     verb = next(iter(re.findall(r"[\w-]+", action.lower())), "")
-    if verb in rules["not_verbs"] or re.search(r"(?:tion|ment|ing|ness)$", verb):
+    noun = re.search(r"(?:tion|ment|[aeiouy]\w*ing|ness)$", verb) and verb not in rules["verbs"]
+    if verb in rules["not_verbs"] or noun:
         yield f'"{short}" does not begin with a verb'
     if verb in rules["open_verbs"] and not _cell(row, "done", "end", "until", "verified"):
         yield f'"{short}" has no end condition'

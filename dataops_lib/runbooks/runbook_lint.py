@@ -9,7 +9,8 @@ from datetime import date
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dataops_lib.incidents.postmortem_lint import Weakness, allowed
+from dataops_lib.incidents.allowances import allowed
+from dataops_lib.incidents.postmortem_lint import Weakness
 from dataops_lib.runbooks import commands, paths
 from dataops_lib.runbooks.runbook import Contact, Fence, Runbook, Section, Step, load_rules, read
 from dataops_lib.service_levels import objectives

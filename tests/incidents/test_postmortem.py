@@ -409,7 +409,7 @@ def test_a_missing_section_is_named(section):
         ("2026-04-19T06:00+00:00 - 2026-04-19T07:10+00:00 (2 hours)", "apart"),
         ("2026-04-19T23:30+00:00 - 00:40 (1 hour 10 minutes)", "no zone"),
         ("2026-04-19 23:30 UTC - 00:40 UTC (1 hour 10 minutes)", "its own date"),
-        ("2013-03-10T01:30-05:00 - 2013-03-10T03:30-04:00 (2 hours)", "1:00:00 apart"),
+        ("2013-03-10T01:30-05:00 - 2013-03-10T03:30-04:00 (2 hours)", "1 hour apart"),
     ],
 )
 def test_a_duration_that_does_not_add_up_is_found(duration, message):
@@ -618,3 +618,34 @@ def test_a_finding_of_several_attempts_is_told_once_with_their_number():
 def test_a_role_is_text_and_no_reference_to_a_group():
     people = [Person(name="Ana", role=r"\1 \g<0>")]
     assert postmortem._safe("Ana was paged", people).startswith("the \\\\1 ")
+
+
+LENGTHS = ["1 h 30 min", "1.5 hours", "90 minutes", "about an hour", "1h 30m"]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_length_of_time_is_read_however_it_is_written(length):
+    times = f"- Duration: 2026-02-20T06:00Z - 2026-02-20T07:30Z ({length})"
+    assert "PM02" not in {weakness.rule for weakness in postmortem.lint(f"# I\n\n{times}\n")}
+    wrong = times.replace("07:30", "07:31")
+    hit = "PM02" in {weakness.rule for weakness in postmortem.lint(f"# I\n\n{wrong}\n")}
+    assert hit == ("about" not in length)
+
+
+def test_weeks_and_thousands_of_hours_are_lengths():
+    for end, length in (("02-27T06:00Z", "1 week"), ("04-12T06:05Z", "1,224 hours 5 minutes")):
+        text = f"# I\n\n- Duration: 2026-02-20T06:00Z - 2026-{end} ({length})\n"
+        assert "PM02" not in {weakness.rule for weakness in postmortem.lint(text)}
+
+
+def test_a_name_that_is_a_month_is_a_person_only_where_no_date_stands_beside_it():
+    context = postmortem.Context(names=("May", "Ana"))
+    for text, person in (
+        ("May went to lunch.", True),
+        ("In May 2026 the vendor moved.", False),
+        ("It came on 3 May.", False),
+        ("Since May it fails.", False),
+        ("The page went to May.", True),
+    ):
+        weak = postmortem.lint(f"# I\n\n## Summary\n\n{text}\n", context)
+        assert ("PM09" in {weakness.rule for weakness in weak}) == person, text
