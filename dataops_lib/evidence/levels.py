@@ -181,17 +181,23 @@ def publishes(observed: Observed, table: str) -> Measurement | None:
 
     None where nothing shows an audit: no contract, and no run that was ever blocked.
     """
-    if table not in observed.attempts:
+    if not is_audited(observed, table):
         return None
     runs = observed.attempts[table]
-    if table not in (observed.team.contracts or {}) and not (runs["status"] == "blocked").any():
-        return None
     begun = sli.begun_at(runs)
     within = (begun >= observed.window.start) & (begun < observed.window.end)
     status = runs[within]["status"]
     good, blocked = int((status == "published").sum()), int((status == "blocked").sum())
     total = good + blocked
     return Measurement(good, total, 0, "run history", "audited publishes", total)
+
+
+def is_audited(observed: Observed, table: str) -> bool:
+    """Whether anything shows that publishes of `table` are audited: a contract, or a block."""
+    if table not in observed.attempts:
+        return False
+    blocked = (observed.attempts[table]["status"] == "blocked").any()
+    return table in (observed.team.contracts or {}) or bool(blocked)
 
 
 def required(observed: Observed, table: str) -> Sequence[str]:

@@ -30,11 +30,12 @@ def queries(observed: Observed) -> dict[str, str]:
     ]
     columns = {name: levels.required(observed, name) for name in names}
     required = {name: needed for name, needed in columns.items() if needed}
+    audited = [name for name in names if levels.is_audited(observed, name)]
     return {
         "freshness": fresh_days(fresh) if fresh else "",
         "success": first_attempts(observed.window),
         "completeness": filled_cells(required) if required else "",
-        "publishes": audited_publishes(observed.window),
+        "publishes": audited_publishes(observed.window, audited) if audited else "",
     }
 
 
@@ -144,12 +145,13 @@ LEFT JOIN first_attempts USING ("table", due_at)
 WHERE {_within("due_at", window)} AND coalesce(status, 'missed') <> 'running'"""
 
 
-def audited_publishes(window: Window) -> str:
-    """Audited publishes that passed."""
+def audited_publishes(window: Window, tables: Sequence[str]) -> str:
+    """Publishes of `tables`, those that are audited, that passed."""
     return f"""\
 SELECT count(*) FILTER (WHERE status = 'published') AS good, count(*) AS total
 FROM runs
-WHERE status IN ('published', 'blocked') AND {_within("coalesce(started_at, due_at)", window)}"""
+WHERE status IN ('published', 'blocked') AND "table" IN ({", ".join(map(literal, tables))})
+  AND {_within("coalesce(started_at, due_at)", window)}"""
 
 
 def filled_cells(required: Mapping[str, Sequence[str]]) -> str:

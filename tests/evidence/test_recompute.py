@@ -125,8 +125,9 @@ def test_only_what_was_audited_counts_as_a_publish(con):
     statuses = ["published", "published", "blocked", "failed", "skipped", "running"]
     rows = [("a", at("1 06:00"), at("1 06:00"), status, "rerun") for status in statuses]
     rows.append(("a", at("1 06:00"), WINDOW.end, "published", "rerun"))
+    rows.append(("b", at("1 06:00"), at("1 06:00"), "published", "rerun"))  # nothing audits b
     runs_table(con, rows)
-    assert answer(con, recompute.audited_publishes(WINDOW)) == (2, 3)
+    assert answer(con, recompute.audited_publishes(WINDOW, ["a"])) == (2, 3)
 
 
 @given(
